@@ -1,0 +1,1 @@
+"""The wire: pydantic models of the custom resources and of AdmissionReview."""

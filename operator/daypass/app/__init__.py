@@ -1,0 +1,1 @@
+"""Use cases over ports: reconcile one request, expire, admit, sweep."""

@@ -1,0 +1,1 @@
+"""The operator process: kopf handlers, queue, deadlines, leadership."""

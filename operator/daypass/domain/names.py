@@ -1,0 +1,41 @@
+"""Names that are part of Daypass's contract with a cluster."""
+
+from typing import Final
+
+GROUP: Final = "daypass.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+LABEL_REQUEST_UID: Final = f"{GROUP}/request-uid"
+"""On every object of a grant; only the controller may create or change such objects."""
+LABEL_DEAD_MAN: Final = f"{GROUP}/dead-man"
+"""Selector of the dead-man Job; pods that carry it are refused (T65)."""
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "daypass"
+ANNOTATION_REQUEST: Final = f"{GROUP}/request"
+"""Name of the request, for people; the uid label is what decides."""
+ANNOTATION_EXPIRATION: Final = f"{GROUP}/expiration-time"
+"""RFC 3339 end of the grant, on the Job, the Role and the RoleBinding."""
+
+CONTROLLER: Final = "daypass-controller"
+WEBHOOK: Final = "daypass-webhook"
+SETUP: Final = "daypass-setup"
+SERVING_SECRET: Final = "daypass-serving"  # noqa: S105 - the name of a Secret, not a secret
+SIGNING_SECRET: Final = "daypass-signing"  # noqa: S105
+PATHS_SECRET: Final = "daypass-webhook-paths"  # noqa: S105
+PUBLIC_KEYS_CONFIG_MAP: Final = "daypass-signing-keys"
+MUTATING_CONFIGURATION: Final = "daypass-requests"
+VALIDATING_CONFIGURATION: Final = "daypass-validation"
+
+SYSTEM_PREFIX: Final = "system:"
+SERVICE_ACCOUNT_PREFIX: Final = "system:serviceaccount:"
+
+
+def grant_name(request_uid: str) -> str:
+    """The name of the Job, Role and RoleBinding of a request: from its uid, never from text (T24)."""
+    return f"daypass-{request_uid}"
+
+
+def service_account_username(namespace: str, name: str) -> str:
+    """The username as which the API server authenticates a ServiceAccount."""
+    return f"{SERVICE_ACCOUNT_PREFIX}{namespace}:{name}"

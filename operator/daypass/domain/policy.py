@@ -1,0 +1,122 @@
+"""An ApprovalPolicy as the decisions see it."""
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+from daypass.domain.permissions import RoleReference, Rule
+
+
+class Effect(Enum):
+    """What a matching policy does."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+class RiskLevel(IntEnum):
+    """How much a grant could do; compared with ``>=``."""
+
+    LOW = 0
+    MEDIUM = 1
+    HIGH = 2
+    CRITICAL = 3
+
+    @property
+    def label(self) -> str:
+        """The API's spelling, such as ``High``."""
+        return self.name.capitalize()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPattern:
+    """Whom a policy names: kind User, Group or ServiceAccount; globs in name and namespace."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A CEL condition with the message that a person reads when it decides."""
+
+    expression: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequirement:
+    """One requirement of a label selector; operator In, NotIn, Exists or DoesNotExist."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What a policy lets be asked for; what it does not list, it does not match."""
+
+    roles: tuple[RoleReference, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    """An upper bound for requests of kind Rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which requests a policy speaks of: all given fields must match; None means not given."""
+
+    namespaces: tuple[str, ...] | None = None
+    namespace_selector: tuple[LabelRequirement, ...] | None = None
+    requesters: tuple[IdentityPattern, ...] | None = None
+    subjects: tuple[IdentityPattern, ...] | None = None
+    grants: Grants | None = None
+    conditions: tuple[Expression, ...] = ()
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a policy; None means no bound of its own."""
+
+    max_duration_seconds: int | None = None
+    pending_timeout_seconds: int | None = None
+    max_active_per_subject: int | None = None
+    cooldown_seconds: int | None = None
+    max_per_day: int | None = None
+    ticket_pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approvers:
+    """Who may answer in a stage; ServiceAccounts only where listed here, as (namespace, name)."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    service_accounts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A set of approvers and how many distinct people of it must approve."""
+
+    name: str
+    required: int
+    approvers: Approvers
+    risk_at_least: RiskLevel | None = None
+    when: str | None = None
+    require_digest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One ApprovalPolicy; with ``auto_approve`` there are no stages."""
+
+    name: str
+    uid: str
+    generation: int
+    effect: Effect
+    match: Match
+    limits: Limits = Limits()
+    auto_approve: bool = False
+    stages: tuple[Stage, ...] = ()

@@ -1,0 +1,1 @@
+"""CEL behind the port of ``domain.expressions``; the only importer of the CEL library."""

@@ -1,0 +1,1 @@
+"""The admission process: an aiohttp server over the use cases of ``app``."""
