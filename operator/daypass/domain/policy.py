@@ -109,6 +109,14 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedStage:
+    """A stage that a request owes, with the name of the policy that demands it."""
+
+    policy: str
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One ApprovalPolicy; with ``auto_approve`` there are no stages."""
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from daypass.domain.identity import Identity, Subject
 from daypass.domain.permissions import RoleReference, Rule
+from daypass.domain.policy import AppliedStage
 from daypass.domain.review import Review
 
 
@@ -74,7 +75,10 @@ class Record:
 
     conditions: tuple[Condition, ...] = ()
     policies: tuple[PolicyReference, ...] = ()
+    stages: tuple[AppliedStage, ...] = ()
+    """The stages as they were recorded: who may still revoke an active grant, whatever policies say by then."""
     digest: str = ""
+    pending_deadline_time: datetime | None = None
     approved_time: datetime | None = None
     start_time: datetime | None = None
     expiration_time: datetime | None = None
