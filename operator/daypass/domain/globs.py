@@ -1,0 +1,33 @@
+"""Decides whether a name fits a glob of a policy."""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the whole text fits the pattern.
+
+    Rule: a glob knows only ``*``, which stands for any characters but ``:``; everything else is literal.
+    A colon of the text is thus always matched by a colon of the pattern, so both are compared part by part.
+    Time is linear in both lengths (T51).
+
+    Why not ``fnmatch``: its ``*`` crosses colons, so that ``system:*`` would reach ServiceAccounts of every
+    namespace, and its brackets and question marks are surprises in names.
+    """
+    if "*" not in pattern:
+        return pattern == text
+    patterns, texts = pattern.split(":"), text.split(":")
+    return len(patterns) == len(texts) and all(map(_matches_part, patterns, texts))
+
+
+def _matches_part(pattern: str, text: str) -> bool:
+    first, *rest = pattern.split("*")
+    if not rest:
+        return first == text
+    *middle, last = rest
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    position, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = text.find(piece, position, end)
+        if found < 0:
+            return False
+        position = found + len(piece)
+    return True
