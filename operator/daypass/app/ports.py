@@ -68,7 +68,11 @@ class GoneError(ApiError):
 
 
 class UnavailableError(ApiError):
-    """No answer, 429 or 5xx: try again."""
+    """No answer, 401, 429 or 5xx: try again, after ``retry_after_seconds`` where the server asks for that."""
+
+    def __init__(self, message: str, code: int = 0, reason: str = "", retry_after_seconds: float = 0) -> None:
+        super().__init__(message, code, reason)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Objects(Protocol):
