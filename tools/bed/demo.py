@@ -34,9 +34,7 @@ class Stage(Protocol):
     controller: Process
     webhook: Process
 
-    def kubectl(
-        self, *arguments: str, user: str = "admin", check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    def kubectl(self, *arguments: str, user: str = "admin", check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run kubectl as that user."""
         ...
 
@@ -116,7 +114,7 @@ class _Story:
             r"UNTIL:.metadata.annotations.daypass\.dev/expiration-time",
             shows="Job",
         )  # fmt: skip
-        self._run("get", "job", grant, "-n", "demo", "-o", "jsonpath={.spec.activeDeadlineSeconds}{\" seconds\\n\"}")
+        self._run("get", "job", grant, "-n", "demo", "-o", 'jsonpath={.spec.activeDeadlineSeconds}{" seconds\\n"}')
         self._run("get", "areq", "-A", shows="Active")
 
     def _access_ends(self) -> None:

@@ -1,0 +1,80 @@
+"""Fixtures of the whole suite: beds (real API servers) of three degrees, and a namespace of one's own on them."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from bed import Bed
+from bed.elsewhere import launch_elsewhere
+from bed.people import populate
+
+
+_BEDS = ("cluster", "bare_cluster", "control_plane")
+_numbers = itertools.count(1)
+_beds: dict[str, Bed] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where the tests that need an API server run."""
+    parser.addoption(
+        "--cluster",
+        choices=("bed", "kind", "existing"),
+        default="bed",
+        help="bed: own control plane on loopback; kind: by pytest-kind; existing: the current kubeconfig context",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:  # noqa: D103 - a hook of pytest
+    report = yield
+    if report.failed:
+        for name in sorted(_beds.keys() & set(getattr(item, "fixturenames", ()))):
+            report.sections.append((f"logs of {name}", _beds[name].logs()))
+    return report
+
+
+def _launched(request: pytest.FixtureRequest, name: str) -> Bed:
+    where = request.config.getoption("--cluster")
+    _beds[name] = Bed.launch() if where == "bed" else launch_elsewhere(where, request)
+    return _beds[name]
+
+
+@pytest.fixture(scope="session")
+def control_plane(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """A control plane with nothing of ours on it."""
+    bed = _launched(request, "control_plane")
+    yield bed
+    bed.stop()
+
+
+@pytest.fixture(scope="session")
+def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """Chart installed and set up; none of our processes run: what the API server enforces by itself."""
+    bed = _launched(request, "bare_cluster")
+    try:
+        bed.install()
+        yield bed
+    finally:
+        bed.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """Daypass installed and running. A test that kills a process starts it again before it ends."""
+    bed = _launched(request, "cluster")
+    try:
+        bed.install()
+        bed.start()
+        yield bed
+    finally:
+        bed.stop()
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> str:
+    """A fresh namespace on the bed that the test uses: see ``people.populate`` for who may do what in it."""
+    wanted = [name for name in _BEDS if name in request.fixturenames] or ["cluster"]
+    name = f"test-{next(_numbers)}"
+    for bed in wanted:
+        populate(request.getfixturevalue(bed), name)
+    return name
