@@ -1,0 +1,147 @@
+"""Make keys, certificates and secret paths, and fill in the webhook configurations: once at install, then to renew.
+
+Run again it keeps what is there and changes only what is missing or near its end. It may die between any two of its
+writes: each step is idempotent, and their order keeps calls working throughout. Public keys are published before
+a private key signs; a new authority is trusted before a certificate of it is served (T62).
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from daypass.app.certificates import Certificates, KeyPair, authority_is_good, serving_is_good, trusted_bundle
+from daypass.app.configurations import Endpoint, filled
+from daypass.app.keyrings import SigningKeys, keyring
+from daypass.app.ports import AlreadyExistsError, Clock, ConflictError, Objects, Resource
+from daypass.app.stored import publish, read_secret, write_secret
+from daypass.domain import names
+
+AUTHORITY_SECRET: Final = "daypass-ca"  # noqa: S105 - the name of a Secret, not a secret
+MUTATING = Resource(
+    "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False
+)
+VALIDATING = Resource(
+    "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False
+)
+PATH_BYTES: Final = 32
+"""256 random bits: who does not know the path gets 404 (T52)."""
+ATTEMPTS: Final = 5
+
+
+class SetupError(Exception):
+    """Setup can't go on; the text says what a person should do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What to set up, and with what."""
+
+    objects: Objects
+    certificates: Certificates
+    signing_keys: SigningKeys
+    clock: Clock
+    namespace: str
+    endpoint: Endpoint
+    changes: list[str] = field(default_factory=list)
+    """What was done, for people; never a secret."""
+
+    async def run(self, *, rotate_signing_key: bool = False) -> list[str]:
+        """Bring everything to the wanted state; returns what was changed.
+
+        Raises SetupError when a person must act, ApiError when the API server does not do it. When another setup
+        runs at the same time, what it wrote is read again.
+        """
+        rotated = False
+        for _ in range(ATTEMPTS):
+            try:
+                if not rotated:
+                    await self._signing(rotate=rotate_signing_key)
+                    rotated = True
+                await self._serving()
+            except (AlreadyExistsError, ConflictError):
+                continue
+            return self.changes
+        msg = "somebody else keeps changing the same Secrets or configurations; try again when no other setup runs"
+        raise SetupError(msg)
+
+    async def _signing(self, *, rotate: bool) -> None:
+        stored = await read_secret(self.objects, names.SIGNING_SECRET, self.namespace)
+        try:
+            ring = keyring(self.signing_keys, stored.entries, rotate=rotate)
+        except ValueError as error:
+            msg = (
+                f"Secret {names.SIGNING_SECRET} can't be used: {error}. Restore it, or delete it and run setup again:"
+                " reviews by the lost key stay valid, for its public key is published"
+            )
+            raise SetupError(msg) from error
+        if await publish(self.objects, names.PUBLIC_KEYS_CONFIG_MAP, ring.public_keys, self.namespace):
+            self.changes.append(f"public key {', '.join(ring.public_keys)} published")
+        if await write_secret(self.objects, stored, ring.entries, self.namespace):
+            self.changes.append(f"signing key {', '.join(ring.public_keys)} active")
+
+    async def _serving(self) -> None:
+        hosts = self._hosts()
+        authority = await self._authority()
+        paths = await self._paths()
+        now = self.clock.now()
+        serving = await read_secret(self.objects, names.SERVING_SECRET, self.namespace)
+        pair = KeyPair(serving.entries.get("tls.crt", b""), serving.entries.get("tls.key", b""))
+        earlier = serving.entries.get("ca.crt", b"")
+        bundle = trusted_bundle(self.certificates, authority, earlier, pair.certificate, now)
+        await self._fill(MUTATING, names.MUTATING_CONFIGURATION, paths["mutating"], bundle)
+        await self._fill(VALIDATING, names.VALIDATING_CONFIGURATION, paths["validating"], bundle)
+        if not serving_is_good(self.certificates, pair, authority, hosts, now):
+            pair = self.certificates.issue(authority, hosts, now)
+        wanted = {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": bundle}
+        if await write_secret(self.objects, serving, wanted, self.namespace):
+            until = self.certificates.read(pair.certificate).valid_until
+            self.changes.append(f"serving certificate for {', '.join(hosts)} until {until:%Y-%m-%d}")
+
+    def _hosts(self) -> tuple[str, ...]:
+        try:
+            return self.endpoint.hosts(self.namespace)
+        except ValueError as error:
+            raise SetupError(str(error)) from error
+
+    async def _authority(self) -> KeyPair:
+        stored = await read_secret(self.objects, AUTHORITY_SECRET, self.namespace)
+        now = self.clock.now()
+        pair = KeyPair(stored.entries.get("ca.crt", b""), stored.entries.get("ca.key", b""))
+        if not authority_is_good(self.certificates, pair, now):
+            pair = self.certificates.found(now)
+            await write_secret(
+                self.objects, stored, {"ca.crt": pair.certificate, "ca.key": pair.key}, self.namespace
+            )
+            self.changes.append("certificate authority made")
+        return pair
+
+    async def _paths(self) -> Mapping[str, str]:
+        stored = await read_secret(self.objects, names.PATHS_SECRET, self.namespace)
+        entries = {kind: stored.entries.get(kind) or _path() for kind in ("mutating", "validating")}
+        if await write_secret(self.objects, stored, entries, self.namespace):
+            self.changes.append("secret paths made")
+        return {kind: entry.decode("ascii") for kind, entry in entries.items()}
+
+    async def _fill(self, resource: Resource, name: str, path: str, bundle: bytes) -> None:
+        configuration = await self.objects.get(resource, name)
+        if configuration is None:
+            msg = f"there is no {resource.kind} {name}: install the chart first"
+            raise SetupError(msg)
+        try:
+            webhooks = filled(configuration, self.endpoint, path, bundle)
+        except ValueError as error:
+            msg = f"{resource.kind} {name}: {error}"
+            raise SetupError(msg) from error
+        if webhooks == configuration.get("webhooks"):
+            return
+        # A merge patch replaces the list, so it carries the version that was read.
+        version = configuration["metadata"]["resourceVersion"]
+        await self.objects.merge_patch(
+            resource, name, {"metadata": {"resourceVersion": version}, "webhooks": webhooks}
+        )
+        self.changes.append(f"{resource.kind} {name} filled in")
+
+
+def _path() -> bytes:
+    return secrets.token_hex(PATH_BYTES).encode("ascii")
