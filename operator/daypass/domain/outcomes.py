@@ -1,0 +1,230 @@
+"""What a request comes to: a state, its times, what must be there, and the sentence that a person reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from daypass.domain import deadlines
+from daypass.domain.conditions import State, was_approved
+from daypass.domain.evaluation import Evaluation
+from daypass.domain.plan import NOTHING, Wants
+from daypass.domain.policy import Approvers
+from daypass.domain.quorum import StageProgress, Tally
+from daypass.domain.request import Request
+from daypass.domain.review import Review
+
+DEFAULT_PENDING_SECONDS: Final = 86_400
+"""How long a request waits that could not even be evaluated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The decision on one request at one moment."""
+
+    state: State
+    message: str
+    wants: Wants = NOTHING
+    wake: datetime | None = None
+    """When to look again though nothing happened."""
+    approved: bool | None = None
+    """Where the table of conditions says "as it was"."""
+    approval: str = "Approved."
+    approved_time: datetime | None = None
+    start_time: datetime | None = None
+    expiration_time: datetime | None = None
+    end_time: datetime | None = None
+    pending_deadline_time: datetime | None = None
+    keep_status: bool = False
+    """Nothing of status is written: it says what there is to say."""
+
+    def waking(self, moment: datetime) -> "Outcome":
+        """The same, looked at again at that moment if that is earlier."""
+        return replace(self, wake=moment if self.wake is None else min(self.wake, moment))
+
+
+def ended(request: Request, state: State, message: str, now: datetime, *, end: datetime | None = None) -> Outcome:
+    """A final state, with the times that were recorded."""
+    record = request.record
+    return Outcome(
+        state,
+        message,
+        approved=was_approved(record),
+        approval=_approval_so_far(request),
+        approved_time=record.approved_time,
+        start_time=record.start_time,
+        expiration_time=record.expiration_time,
+        end_time=end or deadlines.floor(now),
+        pending_deadline_time=record.pending_deadline_time,
+    )
+
+
+def released(request: Request, review: Review, now: datetime) -> Outcome:
+    """The requester or the subject gave it back; what was never approved stays so."""
+    return ended(request, State.RELEASED, f"Released by {_said(review)}", now)
+
+
+def denied(request: Request, review: Review, now: datetime) -> Outcome:
+    """Somebody who was asked said no."""
+    return replace(ended(request, State.DENIED, f"Denied by {_said(review)}", now), approved=False)
+
+
+def revoked(request: Request, review: Review | None, now: datetime) -> Outcome:
+    """Somebody who was asked took it back."""
+    by = _said(review) if review is not None else "an approver."
+    return _once_approved(ended(request, State.REVOKED, f"Revoked by {by}", now))
+
+
+def expired(request: Request, end: datetime, now: datetime) -> Outcome:
+    """Its time is over. What went without us went at its deadline."""
+    outcome = ended(request, State.EXPIRED, "The time of the grant is over.", now, end=min(end, deadlines.floor(now)))
+    begin = outcome.start_time or deadlines.expiration(end, -request.duration_seconds)
+    return _once_approved(
+        replace(outcome, start_time=begin, expiration_time=end, approved_time=outcome.approved_time or begin)
+    )
+
+
+def missed(begin: datetime, end: datetime, approved_time: datetime, approval_text: str, now: datetime) -> Outcome:
+    """Approved while a controller was at work that may have granted it; its time has passed since."""
+    message = "The time of the grant passed while the controller was restarted; make a new request."
+    return Outcome(
+        State.EXPIRED,
+        message,
+        approved=True,
+        approval=approval_text,
+        approved_time=approved_time,
+        start_time=begin,
+        expiration_time=end,
+        end_time=deadlines.floor(now),
+    )
+
+
+def timed_out(request: Request, deadline: datetime, now: datetime) -> Outcome:
+    """Nobody answered in time."""
+    message = f"Not approved by {_moment(deadline)}."
+    return replace(
+        ended(request, State.TIMED_OUT, message, now), approved=False, approved_time=None, pending_deadline_time=deadline
+    )
+
+
+def undecided(request: Request, message: str, deadline: datetime) -> Outcome:
+    """Nobody can say yet: what stands in the way is said, and nothing is granted."""
+    record = request.record
+    return Outcome(
+        State.UNDECIDED,
+        message or "The request can't be decided.",
+        approved=was_approved(record),
+        approval=_approval_so_far(request),
+        approved_time=record.approved_time,
+        pending_deadline_time=deadline,
+        wake=None if was_approved(record) else deadline,
+    )
+
+
+def waiting(tally: Tally, deadline: datetime) -> Outcome:
+    """People are asked: says whom."""
+    open_stages = [stage for stage in tally.progress if not stage.satisfied]
+    message = "Waiting for " + "; ".join(_whom(stage) for stage in open_stages) + f"; until {_moment(deadline)}."
+    return Outcome(State.AWAITING_APPROVAL, message, pending_deadline_time=deadline, wake=deadline)
+
+
+def scheduled(start: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+    """Approved for later."""
+    return Outcome(
+        State.SCHEDULED,
+        f"Approved; starts at {_moment(start)}.",
+        approved=True,
+        approval=approval_text,
+        approved_time=approved_time,
+        wake=start,
+    )
+
+
+def active(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+    """The access is given."""
+    return Outcome(
+        State.ACTIVE,
+        f"Access is given until {_moment(end)}.",
+        Wants(chain=True, binding=True, expiration=end),
+        approved=True,
+        approval=approval_text,
+        approved_time=approved_time,
+        start_time=begin,
+        expiration_time=end,
+        wake=end,
+    )
+
+
+def held_back(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+    """The dead-man Job is not at work: no access until it is (T66)."""
+    return replace(
+        active(begin, end, approved_time, approval_text),
+        state=State.SCHEDULED,
+        message="Waiting for the dead-man Job to start: kube-controller-manager has not taken it up.",
+        wants=Wants(chain=True, binding=False, expiration=end),
+    )
+
+
+def suspended(drift: str, begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+    """What was approved is not what the role gives now: no access until it is again (T23)."""
+    return replace(
+        active(begin, end, approved_time, approval_text),
+        state=State.SUSPENDED,
+        message=drift,
+        wants=Wants(chain=True, binding=False, expiration=end),
+    )
+
+
+def failed(outcome: Outcome, message: str, now: datetime) -> Outcome:
+    """The grant could not be made: nothing of it stays."""
+    return replace(
+        outcome,
+        state=State.FAILED,
+        message=message,
+        wants=NOTHING,
+        wake=None,
+        start_time=None,
+        expiration_time=None,
+        end_time=deadlines.floor(now),
+    )
+
+
+def approval(tally: Tally | None, evaluation: Evaluation | None) -> str:
+    """Who agreed, or which policy needs nobody to."""
+    people = sorted({name for stage in (tally.progress if tally else ()) for name in stage.approved_by})
+    if people:
+        return f"Approved by {', '.join(people)}."
+    policies = ", ".join(policy.name for policy in (evaluation.policies if evaluation else ()))
+    return f"Approved by policy {policies}."
+
+
+def _once_approved(outcome: Outcome) -> Outcome:
+    return replace(outcome, approved=True)
+
+
+def _approval_so_far(request: Request) -> str:
+    recorded = request.record.condition("Approved")
+    return recorded.message if recorded is not None and recorded.status == "True" else "Approved."
+
+
+def _whom(stage: StageProgress) -> str:
+    have, need = len(stage.approved_by), stage.stage.required
+    return f"policy {stage.policy}, stage {stage.stage.name} ({have} of {need}): {_names(stage.stage.approvers)}"
+
+
+def _names(approvers: Approvers) -> str:
+    accounts = [f"{namespace}/{name}" for namespace, name in approvers.service_accounts]
+    kinds: Iterable[tuple[str, Iterable[str]]] = (
+        ("group", approvers.groups),
+        ("user", approvers.users),
+        ("ServiceAccount", accounts),
+    )
+    return " or ".join(f"{kind} {', '.join(some)}" for kind, some in kinds if some)
+
+
+def _said(review: Review) -> str:
+    return f"{review.reviewer.username}: {review.comment}" if review.comment else f"{review.reviewer.username}."
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
