@@ -30,7 +30,7 @@ _AGE: Final = _column("Age", ".metadata.creationTimestamp", "Time since it was c
 _REQUEST_COLUMNS: Final = [
     _column("State", f"{_READY}.reason", "Where the request stands: the reason of its condition Ready."),
     _column("Subject", ".spec.subject.name", "Who receives the access."),
-    _column("Access", ".spec['role.name','rules[*].resources']", "The role, or the resources of the rules."),
+    _column("Access", ".spec['role.name','rules..resources']", "The role, or the resources of the first of the rules."),
     _column("Expires", ".status.expirationTime", "When the access ends by itself."),
     _column("Requester", ".spec.requester.username", "Who asked.", wide=True),
     _column("Seconds", ".spec.durationSeconds", "How long the access lasts.", kind="integer", wide=True),
@@ -43,7 +43,6 @@ _POLICY_COLUMNS: Final = [
     _column("Effect", ".spec.effect", "What happens to requests that match."),
     _column("Ready", f"{_READY}.status", "Whether the policy can be used."),
     _column("Auto", ".spec.autoApprove", "Whether requests are approved at once.", kind="boolean"),
-    _column("Stages", ".spec.approvals[*].name", "The stages of approval."),
     _column("Namespaces", ".spec.match.namespaces", "Namespaces that the policy speaks of.", wide=True),
     _column("Message", f"{_READY}.message", "Why the policy can't be used.", wide=True),
     _AGE,
@@ -163,7 +162,9 @@ def stale(folder: Path) -> tuple[str, ...]:
 
 def main(arguments: list[str]) -> int:
     """Write the files, or check that they are fresh; 1 when they are not."""
-    parser = argparse.ArgumentParser(prog="python -m daypass.api.crd", description=inspect.getdoc(sys.modules[__name__]))
+    parser = argparse.ArgumentParser(
+        prog="python -m daypass.api.crd", description=inspect.getdoc(sys.modules[__name__])
+    )
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", type=Path, metavar="FOLDER", nargs="?", const=Path("crds"), help="write the files")
     action.add_argument("--check", type=Path, metavar="FOLDER", nargs="?", const=Path("crds"), help="compare them")

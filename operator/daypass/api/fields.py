@@ -1,10 +1,11 @@
 """The kinds of text and number that the custom resources are made of, with their limits."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from daypass.api.schema import VALIDATIONS, Rule, require
 
@@ -25,7 +26,7 @@ _REFUSED_CHARACTERS: Final = re.compile(
 
 def is_plain(text: str) -> bool:
     """Whether text shows a reader what it holds: one line without control, bidirectional or hidden characters (T15)."""
-    return text.isascii() and text.isprintable() or _REFUSED_CHARACTERS.search(text) is None
+    return (text.isascii() and text.isprintable()) or _REFUSED_CHARACTERS.search(text) is None
 
 
 PLAIN: Final = Rule(
@@ -97,7 +98,9 @@ Link: TypeAlias = Annotated[
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 NamespaceName: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{_LABEL}$")]
 ObjectName: TypeAlias = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
-NamespaceGlob: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$")]
+NamespaceGlob: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=63, pattern="^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$")
+]
 RoleName: TypeAlias = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.:@+]*$")]
 StageName: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{_LABEL}$")]
 Uid: TypeAlias = Annotated[str, Field(max_length=128)]
@@ -108,5 +111,26 @@ RuleGroup: TypeAlias = Annotated[_PlainText, Field(max_length=253)]
 RuleName: TypeAlias = Annotated[_PlainText, Field(min_length=1, max_length=253)]
 """A resource or an object name of RBAC."""
 CelSource: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
-Digest: TypeAlias = Annotated[str, Field(max_length=64, pattern="^[0-9a-f]{64}$")]
-Time: TypeAlias = datetime
+Digest: TypeAlias = Annotated[str, Field(max_length=64, pattern="^([0-9a-f]{64})?$")]
+
+
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+
+def read_time(value: object) -> datetime:
+    """The time that an RFC 3339 text says, in UTC; raises ValueError for anything else."""
+    if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
+        message = "must be a time with its zone, such as 2026-01-31T12:00:00Z"
+        raise ValueError(message)
+    return datetime.fromisoformat(value.upper()).astimezone(UTC)
+
+
+def _time(value: object) -> datetime:
+    try:
+        return read_time(value)
+    except (ValueError, OverflowError):
+        kind, text = "time", "must be a time with its zone, such as 2026-01-31T12:00:00Z"
+        raise PydanticCustomError(kind, text) from None
+
+
+Time: TypeAlias = Annotated[datetime, BeforeValidator(_time)]

@@ -24,7 +24,8 @@ class Limits(OpenObject):
         default=None, description="How long a request waits for approval, in seconds. Default: 86400 (one day)."
     )
     max_active_per_subject: Count | None = Field(
-        default=None, description="How many requests of one subject may be waiting or active at once. Default: no bound."
+        default=None,
+        description="How many requests of one subject may be waiting or active at once. Default: no bound.",
     )
     cooldown_seconds: Annotated[int, Field(ge=1, le=fields.MAX_DURATION_SECONDS)] | None = Field(
         default=None,
@@ -95,8 +96,10 @@ class Stage(OpenObject):
             " (has(self.approvers.users) ? size(self.approvers.users) : 0)"
             " + (has(self.approvers.serviceAccounts) ? size(self.approvers.serviceAccounts) : 0)",
             "required is more than the approvers that are listed, so the stage could never be satisfied",
-            lambda stage: bool(stage.approvers.groups)
-            or stage.required <= len(stage.approvers.users or ()) + len(stage.approvers.service_accounts or ()),
+            lambda stage: (
+                bool(stage.approvers.groups)
+                or stage.required <= len(stage.approvers.users or ()) + len(stage.approvers.service_accounts or ())
+            ),
         ),
     )
 
@@ -137,8 +140,10 @@ class ApprovalPolicySpec(OpenObject):
             "self.effect != 'Deny' || !(has(self.autoApprove) && self.autoApprove) && !has(self.approvals)"
             " && !has(self.limits)",
             "a Deny policy has no autoApprove, approvals or limits: what it matches is denied",
-            lambda spec: spec.effect != "Deny"
-            or not (spec.auto_approve or spec.approvals is not None or spec.limits is not None),
+            lambda spec: (
+                spec.effect != "Deny"
+                or not (spec.auto_approve or spec.approvals is not None or spec.limits is not None)
+            ),
         ),
         Rule(
             "self.effect != 'Allow' || has(self.match.grants)",

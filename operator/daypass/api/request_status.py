@@ -109,7 +109,8 @@ class ReviewRecord(StatusObject):
     version: Literal[1] = Field(description="Version of the signed document.")
     request_uid: fields.Uid = Field(alias="requestUID", description="Uid of the request that was reviewed.")
     digest: fields.Digest = Field(
-        description="The request's digest when the review was given; with another digest than today's it is void."
+        default="",
+        description="The request's digest when the review was given; with another digest than today's it is void.",
     )
     digest_confirmed: bool = Field(default=False, description="Whether the reviewer sent the digest themselves.")
     decision: Literal["Approve", "Deny", "Revoke", "Release"] = Field(description="What the reviewer said.")
@@ -147,7 +148,7 @@ class AccessRequestStatus(StatusObject):
     stages: list[StageProgress] = Field(
         default=[], **atomic(256), description="The stages of approval that apply, and how far each is."
     )
-    digest: Annotated[str, Field(max_length=64, pattern="^([0-9a-f]{64})?$")] = Field(
+    digest: fields.Digest = Field(
         default="",
         description="SHA-256 over everything an approver agrees to: the request, what its role allows,"
         " and the policies that govern it.",

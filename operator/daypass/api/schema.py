@@ -46,7 +46,7 @@ def require(rules: tuple[Rule, ...], value: object) -> None:
 class Object(BaseModel):
     """An object of a custom resource: camelCase in JSON, unknown fields refused (T19, T63)."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", strict=True)
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 

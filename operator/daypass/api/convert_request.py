@@ -1,0 +1,118 @@
+"""Reads an AccessRequest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from daypass.api.convert_review import review_of, stage_of
+from daypass.api.malformed import MalformedError, malformed
+from daypass.api.metadata import metadata_from
+from daypass.api.request import AccessRequestSpec, PolicyRule
+from daypass.api.request import Subject as SubjectModel
+from daypass.api.request_status import AccessRequestStatus
+from daypass.domain.identity import Identity, Subject, SubjectKind, subject_of
+from daypass.domain.permissions import RoleReference, Rule
+from daypass.domain.request import (
+    Agent,
+    Condition,
+    Grant,
+    ObjectReference,
+    PolicyReference,
+    Record,
+    Request,
+    RoleGrant,
+    RulesGrant,
+)
+
+
+def request_from(body: Any) -> Request:
+    """The request that a JSON object says.
+
+    Raises MalformedError where it can't be judged: an unknown field in the spec (T63), or no requester, which only
+    admission may fill in (T06). Unknown fields of status are ignored.
+    """
+    metadata = metadata_from(body, "AccessRequest")
+    if metadata.creation_time is None:
+        raise MalformedError("metadata.creationTimestamp", "is required")
+    spec = _spec(body.get("spec"))
+    if spec.requester is None:
+        raise MalformedError("spec.requester", "was not stamped by admission")  # Fail closed: nobody knows who asks.
+    requester = Identity(spec.requester.username, spec.requester.uid, tuple(spec.requester.groups))
+    agent = spec.context.agent if spec.context else None
+    data = spec.context.data if spec.context else None
+    status = _status(body.get("status"))
+    return Request(
+        uid=metadata.uid,
+        namespace=metadata.namespace,
+        name=metadata.name,
+        generation=metadata.generation,
+        creation_time=metadata.creation_time,
+        requester=requester,
+        subject=_subject(spec.subject) if spec.subject else subject_of(requester),
+        grant=_grant(spec),
+        duration_seconds=spec.duration_seconds,
+        reason=spec.reason,
+        spec=body["spec"],
+        ticket=spec.ticket,
+        start_time=spec.start_time,
+        agent=Agent(agent.name, agent.model, agent.run, agent.tool) if agent else Agent(),
+        data_classification=data.classification if data else "",
+        deletion_time=metadata.deletion_time,
+        reviews=tuple(map(review_of, status.reviews)) if status else (),
+        record=_record(status) if status else Record(),
+    )
+
+
+def _spec(body: Any) -> AccessRequestSpec:
+    if body is None:
+        raise MalformedError("spec", "is required")
+    try:
+        return AccessRequestSpec.model_validate(body)
+    except ValidationError as error:
+        raise malformed(error, "spec") from None
+
+
+def _status(body: Mapping[str, Any] | None) -> AccessRequestStatus | None:
+    if not body:
+        return None
+    try:
+        # The controller writes null for what is empty; the API server stores it so in no field, admission shows it.
+        return AccessRequestStatus.model_validate({key: value for key, value in body.items() if value is not None})
+    except ValidationError as error:
+        raise malformed(error, "status") from None
+    except AttributeError:
+        raise MalformedError("status", "must be an object") from None
+
+
+def _subject(subject: SubjectModel) -> Subject:
+    return Subject(SubjectKind(subject.kind), subject.name, subject.namespace or "")
+
+
+def _grant(spec: AccessRequestSpec) -> Grant:
+    if spec.role is not None:
+        return RoleGrant(RoleReference(spec.role.kind, spec.role.name))
+    return RulesGrant(tuple(map(rule_of, spec.permissions or ())))
+
+
+def rule_of(rule: PolicyRule) -> Rule:
+    """The domain value of a rule that a request spells out."""
+    return Rule(tuple(rule.verbs), tuple(rule.api_groups), tuple(rule.resources), tuple(rule.resource_names))
+
+
+def _record(status: AccessRequestStatus) -> Record:
+    return Record(
+        conditions=tuple(
+            Condition(one.type, one.status, one.reason, one.message, one.observed_generation, one.last_transition_time)
+            for one in status.conditions
+        ),
+        policies=tuple(PolicyReference(one.name, one.uid, one.generation) for one in status.policies),
+        stages=tuple(map(stage_of, status.stages)),
+        digest=status.digest,
+        pending_deadline_time=status.pending_deadline_time,
+        approved_time=status.approved_time,
+        start_time=status.start_time,
+        expiration_time=status.expiration_time,
+        end_time=status.end_time,
+        objects=tuple(ObjectReference(one.kind, one.namespace, one.name, one.uid) for one in status.objects),
+    )

@@ -1,0 +1,63 @@
+"""Reads what decisions need of an object's metadata."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from daypass.api.fields import read_time
+from daypass.api.malformed import MalformedError
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The slice of metadata; uid and generation are empty before the API server has set them."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    creation_time: datetime | None
+    deletion_time: datetime | None
+
+
+def metadata_from(body: Any, kind: str) -> Metadata:
+    """The metadata of an object that must be of one kind of ours. Raises MalformedError."""
+    if not isinstance(body, dict):
+        raise MalformedError("", "is not an object")
+    if body.get("kind", kind) != kind:
+        raise MalformedError("kind", f"must be {kind}")
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict):
+        raise MalformedError("metadata", "is required")
+    generation = metadata.get("generation", 0)
+    if type(generation) is not int:
+        raise MalformedError("metadata.generation", "must be a whole number")
+    return Metadata(
+        name=_text(metadata, "name"),
+        namespace=_text(metadata, "namespace"),
+        uid=_text(metadata, "uid"),
+        generation=generation,
+        creation_time=_time(metadata, "creationTimestamp"),
+        deletion_time=_time(metadata, "deletionTimestamp"),
+    )
+
+
+def time_from(value: Any, path: str = "") -> datetime | None:
+    """A time of the API, None where there is none. Raises MalformedError."""
+    if value is None:
+        return None
+    try:
+        return read_time(value)
+    except (ValueError, OverflowError):
+        raise MalformedError(path, "must be a time with its zone, such as 2026-01-31T12:00:00Z") from None
+
+
+def _text(metadata: dict[str, Any], key: str) -> str:
+    value = metadata.get(key, "")
+    if not isinstance(value, str):
+        raise MalformedError(f"metadata.{key}", "must be text")
+    return value
+
+
+def _time(metadata: dict[str, Any], key: str) -> datetime | None:
+    return time_from(metadata.get(key), f"metadata.{key}")
