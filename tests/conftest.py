@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+
 from bed import Bed
 from bed.elsewhere import launch_elsewhere
 from bed.people import populate
-
 
 _BEDS = ("cluster", "bare_cluster", "control_plane")
 _numbers = itertools.count(1)
@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:  # noqa: D103 - a hook of pytest
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     if report.failed:
         for name in sorted(_beds.keys() & set(getattr(item, "fixturenames", ()))):

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
 from bed import Bed
 from bed.folders import REPOSITORY
 
@@ -102,7 +104,7 @@ def test_a_killed_harness_leaves_nothing_behind() -> None:
     assert not folder.exists()
 
 
-def _whoami(bed: Bed, user: str) -> dict[str, object]:
+def _whoami(bed: Bed, user: str) -> dict[str, Any]:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     answer = bed.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, user=user)
     return dict(answer.json["status"]["userInfo"])

@@ -104,9 +104,13 @@ class Bed:
         return path
 
     def kubectl(
-        self, *args: str, user: str = "admin", input: str | None = None, check: bool = True
+        self,
+        *args: str,
+        user: str = "admin",
+        input: str | None = None,  # noqa: A002 - as subprocess.run names it
+        check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
-        """kubectl as that user; with ``check`` a failure raises AssertionError with everything that it printed."""
+        """Kubectl as that user; with ``check`` a failure raises AssertionError with everything that it printed."""
         command = [str(self.control_plane.binaries.kubectl), "--kubeconfig", str(self.kubeconfig(user)), *args]
         environment = {"HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
         done = subprocess.run(

@@ -39,7 +39,7 @@ def _process(control_plane: ControlPlane, command: str, name: str, health: str, 
 
 def _ready(address: str) -> Callable[[], bool]:
     def ready() -> bool:
-        with suppress(URLError, OSError), urlopen(f"http://{address}/readyz", timeout=1) as answer:  # noqa: S310 - loopback
+        with suppress(URLError, OSError), urlopen(f"http://{address}/readyz", timeout=1) as answer:
             return bool(answer.status == HTTPStatus.OK)
         return False
 

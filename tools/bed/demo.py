@@ -141,7 +141,7 @@ class _Story:
         self._ask("read-restricted", "agent", "Denied")
         self._run(
             "get", "areq", "read-restricted", "-n", "demo", "-o",
-            "jsonpath={.status.conditions[?(@.type==\"Ready\")].message}{\"\\n\"}",
+            'jsonpath={.status.conditions[?(@.type=="Ready")].message}{"\\n"}',
             shows="ask the data office",
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ _HEARTBEAT_SECONDS = 20.0
 
 def say(text: str) -> None:
     """One line on standard error, at once (standard output belongs to the command)."""
-    print(f"bed: {text}", file=sys.stderr, flush=True)
+    print(f"bed: {text}", file=sys.stderr, flush=True)  # noqa: T201 - it is what this module is for
 
 
 @contextmanager
