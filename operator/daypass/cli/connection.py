@@ -48,12 +48,13 @@ LogLevelOption = Annotated[
     typer.Option(envvar="DAYPASS_LOG_LEVEL", help="Least level that is logged: debug, info, warning or error."),
 ]
 DEFAULT_NAMESPACE = "daypass-system"
-DEFAULT_HEALTH_ADDRESS = "0.0.0.0:8080"  # noqa: S104 - in a pod; kubelet and Prometheus call from outside
+DEFAULT_HEALTH_ADDRESS = "0.0.0.0:8080"
+"""In a pod: the kubelet and Prometheus call from outside."""
 
 
 async def connect(server: str, service_account_dir: Path | None, kubeconfig: Path | None) -> "Connection":
     """The connection that the options mean; raises typer.BadParameter with what to change."""
-    from daypass.kube.connection import (  # noqa: PLC0415 - aiohttp and ssl are not needed for --help
+    from daypass.kube.connection import (
         SERVICE_ACCOUNT_DIRECTORY,
         ConnectionSettingsError,
         from_kubeconfig,

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
+from aiohttp.connector import AddrInfoType
 from yarl import URL
 
 from daypass import __version__
@@ -215,7 +216,7 @@ class Client:
         """Any JSON document of the API server, such as ``/version``; ``path`` is trusted as it stands."""
         return await self._call("GET", path)
 
-    async def _write(  # noqa: PLR0913 - verb and resource for the metric, the rest is the call
+    async def _write(
         self,
         verb: str,
         resource: Resource,
@@ -226,7 +227,7 @@ class Client:
         content_type: str = JSON,
     ) -> Json:
         # The Lease waits behind nothing: a thousand grants to write must not cost the leadership (T38).
-        bound: AbstractAsyncContextManager[Any] = nullcontext() if resource is LEASES else self._writes
+        bound: AbstractAsyncContextManager[Any] = nullcontext() if resource == LEASES else self._writes
         async with bound:
             self._wrote(verb, f"{resource.plural}/{subresource}" if subresource else resource.plural)
             return await self._send(method, path, json.dumps(body, separators=(",", ":")).encode(), content_type)
@@ -283,7 +284,7 @@ def _stream_error(status: Json) -> ApiError:
     return error_for(code, str(status.get("reason") or ""), str(status.get("message") or "watch failed"))
 
 
-def _watched_socket(address: Any) -> socket.socket:
+def _watched_socket(address: AddrInfoType) -> socket.socket:
     """A dead peer is noticed after some 25 s, not after the 15 minutes of TCP's own patience."""
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
