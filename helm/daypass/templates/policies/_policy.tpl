@@ -1,0 +1,28 @@
+{{/*
+The API server's own policies, enforced with every process of ours dead. All of them fail closed: an expression that
+errs refuses the call. A reason of Forbidden keeps the message readable ("invalid: :" otherwise).
+*/}}
+
+{{/* Binding that puts a policy in force everywhere: (list . NAME). */}}
+{{- define "daypass.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ index . 1 }}
+  labels: {{- include "daypass.labels" (index . 0) | nindent 4 }}
+spec:
+  policyName: {{ index . 1 }}
+  validationActions: [Deny]
+{{- end }}
+
+{{- define "daypass.controllerUsername" -}}
+{{ include "daypass.username" (list . "daypass-controller") | toJson }}
+{{- end }}
+
+{{/* Kubernetes' own controllers that finish deletions: exact names, as ServiceAccounts and as one process. */}}
+{{- define "daypass.garbageCollectors" -}}
+["system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"]
+{{- end }}
+{{- define "daypass.jobControllers" -}}
+["system:serviceaccount:kube-system:job-controller", "system:serviceaccount:kube-system:ttl-after-finished-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccount:kube-system:namespace-controller", "system:kube-controller-manager"]
+{{- end }}
