@@ -1,0 +1,77 @@
+"""What admission is asked and what it answers: one call to the API server, one verdict with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from daypass.app.ports import Json
+from daypass.domain.identity import Identity
+
+FORBIDDEN: Final = 403
+INVALID: Final = 422
+CONFLICT: Final = 409
+
+MAX_WARNING: Final = 120
+"""Characters; the API server cuts longer warnings, and readers stop there too."""
+
+
+class Operation(Enum):
+    """What the caller does to the object."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    CONNECT = "CONNECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as the API server shows it to admission: who, what, and the object before and after.
+
+    ``caller`` is authenticated (T06); ``old`` is what is stored, which alone decides about rights (T05).
+    """
+
+    operation: Operation
+    resource: str
+    """Plural with the subresource, such as ``accessrequests/status``."""
+    caller: Identity
+    name: str = ""
+    namespace: str = ""
+    object: Json | None = None
+    old: Json | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether the call goes on, why not, and what admission changes of its object (RFC 6902 operations)."""
+
+    allowed: bool
+    decision: str
+    """CamelCase, for metrics and audit annotations: ``Allowed``, ``Stamped``, ``SelfApproval`` and so on."""
+    message: str = ""
+    code: int = 200
+    patch: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def allow(decision: str = "Allowed", **annotations: str) -> Answer:
+    """Let the call go on as it is."""
+    return Answer(allowed=True, decision=decision, annotations=annotations)
+
+
+def refuse(decision: str, message: str, code: int = FORBIDDEN) -> Answer:
+    """Stop the call, with a sentence on which a person can act."""
+    return Answer(allowed=False, decision=decision, message=message, code=code)
+
+
+def member(body: Json | None, *path: str) -> Any:  # noqa: ANN401 - JSON as it came
+    """The value at a path of an object, or None where any step of it is absent or no object."""
+    value: Any = body
+    for step in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(step)
+    return value

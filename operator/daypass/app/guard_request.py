@@ -1,0 +1,109 @@
+"""Guard requests: what is refused before it exists, because no decision could make it right."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from daypass.api import convert
+from daypass.app.admission import CONFLICT, INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admit_knowledge import Knowledge
+from daypass.app.ports import Clock, Json
+from daypass.domain import evaluation, names
+from daypass.domain.expressions import Expressions
+from daypass.domain.request import Request, RulesGrant
+
+_COLLECTORS: Final = frozenset(
+    {
+        names.service_account_username("kube-system", "generic-garbage-collector"),
+        names.service_account_username("kube-system", "namespace-controller"),
+        "system:kube-controller-manager",
+    }
+)
+_COLLECTORS_FINALIZERS: Final = frozenset({"foregroundDeletion", "orphan"})
+
+
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """What guarding requests needs; ``never`` are the namespaces in which nothing is ever granted."""
+
+    knowledge: Knowledge
+    expressions: Expressions
+    clock: Clock
+    controller: str
+    never: Collection[str]
+
+
+def guard_request(call: Call, needs: Guarding) -> Answer:
+    """Judge a request on creation, and its metadata on update.
+
+    Refused are finalizers and ownerReferences by anyone but the controller (T35), namespaces that are never
+    granted (T21), a request equal to one that still waits (T16), and one that breaks a limit of every policy
+    that could match. All else is created; the controller decides, and says in the object what it decided.
+    """
+    if call.object is None or call.operation not in {Operation.CREATE, Operation.UPDATE}:
+        return refuse("UnexpectedCall", "a request is created or updated here", INVALID)
+    refusal = _owned(call, needs.controller)
+    if refusal is not None:
+        return refusal
+    if call.operation is Operation.UPDATE:
+        return allow("Updated")
+    if call.namespace in needs.never:
+        return refuse("NamespaceNeverGranted", f"access to namespace {call.namespace} is never granted")
+    try:
+        request = convert.request_from(_dated(call.object, needs.clock))
+    except convert.MalformedError as error:
+        # Fail closed: what can't be read can't be judged; the schema should have refused it.
+        return refuse("Unreadable", str(error), INVALID)
+    equal = needs.knowledge.equal_pending(request)
+    if equal and equal != request.name:
+        return refuse("EqualPending", f"{equal} already asks for the same and waits for an answer", CONFLICT)
+    broken = _broken(request, needs)
+    if broken:
+        return refuse("LimitBroken", "; ".join(broken))
+    return allow("Created")
+
+
+def _owned(call: Call, controller: str) -> Answer | None:
+    """Refuse a change of finalizers or ownerReferences: with either, somebody decides when a request goes."""
+    if call.caller.username == controller:
+        return None
+    for key in ("finalizers", "ownerReferences"):
+        before, after = _list(call.old, key), _list(call.object, key)
+        if before == after:
+            continue
+        if key == "finalizers" and call.caller.username in _COLLECTORS and _only_removes(before, after):
+            continue
+        return refuse("MetadataIsGuarded", f"metadata.{key}: only Daypass sets them on a request")
+    return None
+
+
+def _only_removes(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    return all(each in before for each in after) and {*before} - {*after} <= _COLLECTORS_FINALIZERS
+
+
+def _list(body: Json | None, key: str) -> Sequence[Any]:
+    value = member(body, "metadata", key)
+    return value if isinstance(value, list) else ()
+
+
+def _dated(body: Json, clock: Clock) -> Json:
+    """The object with the metadata that the API server may not have filled in yet."""
+    metadata = member(body, "metadata")
+    filled: dict[str, Any] = {"generation": 1, "uid": "", "name": "", "creationTimestamp": None}
+    filled.update(metadata if isinstance(metadata, Mapping) else {})
+    if filled["creationTimestamp"] is None:
+        filled["creationTimestamp"] = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    return {**body, "metadata": filled}
+
+
+def _broken(request: Request, needs: Guarding) -> Sequence[str]:
+    rules = request.grant.rules if isinstance(request.grant, RulesGrant) else ()
+    world = evaluation.World(
+        now=needs.clock.now(),
+        namespace_labels=needs.knowledge.namespace_labels(request.namespace),
+        rules=rules,
+        role=None,
+        subject_uid="",
+        peers=needs.knowledge.peers(request),
+    )
+    return evaluation.refusal_at_admission(request, needs.knowledge.policies(), world, needs.expressions)

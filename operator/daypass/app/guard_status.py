@@ -1,0 +1,72 @@
+"""Guard ``status``: nobody but the controller changes more of it than one review of their own (T01, T02)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.api import convert
+from daypass.app.admission import INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admit_request import requester_json
+from daypass.app.ports import Json, Verifier
+
+
+def guard_status(call: Call, controller: str, verifier: Verifier) -> Answer:
+    """Compare the final status with the stored one.
+
+    Allowed is one more entry at the end of ``reviews``, about this request and its digest, by the caller
+    (uid and extra included, T13), and signed by us unless this is a dry run. The controller's username is
+    let through: its calls do not come here where the configuration is ours.
+    """
+    if call.operation is not Operation.UPDATE:
+        return refuse("UnexpectedCall", "status is only ever updated", INVALID)
+    if call.caller.username == controller:
+        return allow("Controller")
+    before, after = _status(call.old), _status(call.object)
+    if before is None or after is None:
+        # Fail closed: without both there is nothing to compare.
+        return refuse("Unreadable", "status can't be compared with what is stored", INVALID)
+    if "review" in after:
+        return refuse("UnsignedReview", "status.review was not recorded: the review is not signed", INVALID)
+    changed = sorted(key for key in {*before, *after} - {"reviews"} if before.get(key) != after.get(key))
+    if changed:
+        return refuse("StatusIsGuarded", f"status.{changed[0]}: only Daypass writes status; send status.review alone")
+    return _reviews(call, before.get("reviews") or [], after.get("reviews") or [], verifier)
+
+
+def _status(body: Json | None) -> Json | None:
+    if body is None:
+        return None
+    status = body.get("status")
+    if status is None:
+        return {}
+    return status if isinstance(status, Mapping) else None
+
+
+def _reviews(call: Call, before: Any, after: Any, verifier: Verifier) -> Answer:  # noqa: ANN401 - JSON as it came
+    if after == before:
+        return allow("Unchanged")
+    if not isinstance(before, list) or not isinstance(after, list) or after[:-1] != before:
+        return refuse("ReviewsAreAppended", "status.reviews: nobody changes what was said; send status.review alone")
+    refusal = _foreign(call, after[-1], verifier)
+    return allow("ReviewAppended") if refusal is None else refusal
+
+
+def _foreign(call: Call, entry: Any, verifier: Verifier) -> Answer | None:  # noqa: ANN401 - JSON as it came
+    """Refuse an entry that our own admission did not make for this caller and this request."""
+    where = "status.reviews"
+    reviewer = member(entry, "reviewer")
+    expected = requester_json(call.caller)
+    if not isinstance(reviewer, Mapping) or any(reviewer.get(key) != value for key, value in expected.items()):
+        return refuse("ForeignReview", f"{where}: an entry is made for its own reviewer only; send status.review alone")
+    if member(entry, "requestUID") != member(call.old, "metadata", "uid"):
+        return refuse("ForeignReview", f"{where}: the entry is about another request")
+    if member(entry, "digest") != member(call.old, "status", "digest"):
+        return refuse("ForeignReview", f"{where}: the entry is about another digest than the request's")
+    if call.dry_run and not entry.get("signature"):
+        return None
+    try:
+        review = convert.review_from(entry)
+    except convert.MalformedError as error:
+        return refuse("ForeignReview", f"{where}: the entry can't be read: {error}", INVALID)
+    if review.reviewer != call.caller or not verifier.genuine(review):
+        return refuse("ForeignReview", f"{where}: the entry is not signed; send status.review alone")
+    return None

@@ -1,0 +1,115 @@
+"""What the webhook keeps of the cluster: requests, policies and namespaces as small values, indexed for its questions."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from daypass.api import convert
+from daypass.app.admission import member
+from daypass.app.admit_knowledge import EqualityKey, equality_key, is_pending
+from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, NAMESPACES, Json
+from daypass.domain.identity import Identity
+from daypass.domain.policy import Policy
+from daypass.domain.request import Agent, Record, Request
+from daypass.kube.cache import Cache
+from daypass.kube.client import Client
+
+_READY: Final = "Ready"
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Known:
+    """Implements ``app.admit_knowledge.Knowledge`` over three watch caches."""
+
+    def __init__(self, client: Client) -> None:
+        self._pending: dict[EqualityKey, dict[str, None]] = {}
+        self._by_subject: dict[str, dict[str, Request]] = {}
+        self._requests = Cache(client, ACCESS_REQUESTS, keep=slim_request, changed=self.request_changed)
+        self._policies = Cache(client, APPROVAL_POLICIES, keep=convert.policy_from, changed=self._policy_changed)
+        self._namespaces = Cache(client, NAMESPACES, keep=_labels)
+        self._all_policies: tuple[Policy, ...] | None = None
+
+    async def follow(self) -> None:
+        """Watch for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for cache in (self._requests, self._policies, self._namespaces):
+                tasks.create_task(cache.run())
+
+    def unsynced(self) -> str:
+        """The resources that were not listed yet, as text; empty when all were."""
+        caches = (self._requests, self._policies, self._namespaces)
+        return ", ".join(cache.resource.plural for cache in caches if not cache.synced.is_set())
+
+    def policies(self) -> Sequence[Policy]:
+        """Every policy that could be read."""
+        if self._all_policies is None:
+            self._all_policies = tuple(self._policies.values())
+        return self._all_policies
+
+    def policy(self, name: str) -> Policy | None:
+        """The policy of that name."""
+        return self._policies.get("", name)
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """The namespace's labels; None when it is not known."""
+        return self._namespaces.get("", namespace)
+
+    def equal_pending(self, request: Request) -> str:
+        """The name of another request that asks for the same and waits for an answer; found by index (T16)."""
+        return next(iter(self._pending.get(equality_key(request), ())), "")
+
+    def peers(self, request: Request) -> Sequence[Request]:
+        """The other requests of the same subject, in every namespace."""
+        key = f"{request.namespace}/{request.name}"
+        return tuple(peer for name, peer in self._by_subject.get(request.subject.username, {}).items() if name != key)
+
+    def request_changed(self, key: str, old: Request | None, new: Request | None) -> None:
+        """Keep the two indexes."""
+        name = key.rpartition("/")[2]
+        if old is not None:
+            _remove(self._pending, equality_key(old), name)
+            _remove(self._by_subject, old.subject.username, key)
+        if new is not None:
+            if is_pending(new):
+                self._pending.setdefault(equality_key(new), {})[name] = None
+            self._by_subject.setdefault(new.subject.username, {})[key] = new
+
+    def _policy_changed(self, _key: str, _old: Policy | None, _new: Policy | None) -> None:
+        self._all_policies = None
+
+
+def slim_request(body: Json) -> Request:
+    """Keep of a request what limits and equality look at: some 1 kB, where the object has 6 (P8)."""
+    request = convert.request_from(body)
+    record = request.record
+    ready = record.condition(_READY)
+    return replace(
+        request,
+        requester=Identity(request.requester.username, request.requester.uid),
+        spec={},
+        reason="",
+        ticket="",
+        agent=Agent(),
+        reviews=(),
+        record=Record(
+            conditions=() if ready is None else (replace(ready, message=""),),
+            approved_time=record.approved_time,
+            start_time=record.start_time,
+            expiration_time=record.expiration_time,
+            end_time=record.end_time,
+        ),
+    )
+
+
+def _labels(body: Json) -> Mapping[str, str]:
+    return dict(member(body, "metadata", "labels") or {})
+
+
+def _remove(index: dict[_K, dict[str, _V]], key: _K, name: str) -> None:
+    names = index.get(key)
+    if names is not None:
+        names.pop(name, None)
+        if not names:
+            del index[key]

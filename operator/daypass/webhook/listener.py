@@ -1,0 +1,133 @@
+"""The HTTP side of admission: two secret paths, bounded bodies, one answer for each review (T49, T52)."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import structlog
+from aiohttp import web
+
+from daypass.app.admission import Answer, Call, refuse
+from daypass.observe import metrics
+from daypass.webhook.answers import admission_review, status
+from daypass.webhook.calls import call_from
+from daypass.webhook.decoding import UnreadableError, decode, uid_of
+from daypass.webhook.desk import RESOURCES, Decide
+
+MAX_OBJECTS: Final = 6 * 1024 * 1024
+"""Two objects of 3 MiB, the most that the API server takes of each."""
+MAX_BODY: Final = MAX_OBJECTS + 64 * 1024
+"""The objects and the review around them."""
+LARGE: Final = 256 * 1024
+SMALL_AT_ONCE: Final = 64
+LARGE_AT_ONCE: Final = 4
+PATIENCE_SECONDS: Final = 4.0
+"""For a place and for the body; the API server waits 5 s for an answer."""
+
+Door: TypeAlias = Callable[[], tuple[str, Decide]]
+"""The secret path as it is now, and who decides behind it."""
+
+log = structlog.get_logger(__name__)
+
+
+class Listener:
+    """Answers HTTP requests; knows nothing of TLS and of how it is served."""
+
+    def __init__(self, *doors: Door) -> None:
+        self._doors = doors
+        self._small = asyncio.Semaphore(SMALL_AT_ONCE)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self.draining = False
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; whoever does not know a path gets 404 and learns nothing, whatever they send."""
+        decide = self._behind(request.raw_path.partition("?")[0])
+        if decide is None or request.method != "POST":
+            return self._closing(web.Response(status=404, text="not found"))
+        length = request.content_length
+        if length is not None and length > MAX_BODY:
+            return self._too_large()
+        places = self._small if length is not None and length <= LARGE else self._large
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await places.acquire()
+        except TimeoutError:
+            return self._closing(_json(503, status(503, "too many admission reviews at once")))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                body = await request.read()
+            response = self._answer(decide, body)
+        except web.HTTPRequestEntityTooLarge:
+            return self._too_large()
+        except TimeoutError:
+            return self._closing(_json(408, status(408, "the admission review did not arrive in time")))
+        finally:
+            places.release()
+        return self._closing(response) if self.draining else response
+
+    def _behind(self, path: str) -> Decide | None:
+        """Compare with every path in constant time, so that nobody learns one digit by digit."""
+        found = None
+        for door in self._doors:
+            secret, decide = door()
+            if secret and hmac.compare_digest(path.encode("utf-8", "surrogateescape"), secret.encode()):
+                found = decide
+        return found
+
+    def _answer(self, decide: Decide, body: bytes) -> web.Response:
+        started = time.perf_counter()
+        try:
+            uid, call = call_from(decode(body))
+        except UnreadableError as error:
+            # Fail closed: with a uid the caller reads the reason in their own answer, without one in an HTTP error.
+            uid, text = uid_of(body), f"the admission review can't be read: {error}"
+            _count("", refuse("Unreadable", text), started)
+            log.warning("admission review can't be read", error=str(error), bytes=len(body))
+            return (
+                _json(200, admission_review(uid, refuse("Unreadable", text, 400)))
+                if uid
+                else _json(400, status(400, text))
+            )
+        answer = decide(call)
+        _count(call.resource, answer, started)
+        _log(uid, call, answer)
+        return _json(200, admission_review(uid, answer))
+
+    def _too_large(self) -> web.Response:
+        text = f"the admission review is larger than {MAX_BODY} bytes"
+        return self._closing(_json(413, status(413, text)))
+
+    def _closing(self, response: web.Response) -> web.Response:
+        response.force_close()
+        return response
+
+
+def _json(code: int, body: bytes) -> web.Response:
+    return web.Response(status=code, body=body, content_type="application/json")
+
+
+def _count(resource: str, answer: Answer, started: float) -> None:
+    known = resource if resource in RESOURCES else "other"
+    metrics.admission_reviews.labels(known, answer.decision).inc()
+    metrics.admission_duration.labels(known).observe(time.perf_counter() - started)
+
+
+def _log(uid: str, call: Call, answer: Answer) -> None:
+    """One line for each refusal and each review: what was said, by whom, of what; never the object."""
+    if answer.allowed and not answer.decision.startswith("Recorded"):
+        return
+    log.info(
+        "admission",
+        review=uid,
+        resource=call.resource,
+        operation=call.operation.value,
+        namespace=call.namespace,
+        name=call.name,
+        caller=call.caller.username,
+        dry_run=call.dry_run,
+        allowed=answer.allowed,
+        decision=answer.decision,
+        message=answer.message,
+    )

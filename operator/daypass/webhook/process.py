@@ -1,0 +1,145 @@
+"""The process ``daypass webhook``: files, caches, health, then TLS; and the way out on SIGTERM."""
+
+import asyncio
+import contextlib
+import functools
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from daypass.app.guard_policy import PolicyGuarding
+from daypass.app.guard_request import Guarding
+from daypass.app.review import Reviewing
+from daypass.domain import names
+from daypass.expressions.cel import CelExpressions
+from daypass.kube.client import Client
+from daypass.kube.connection import Connection
+from daypass.observe import metrics
+from daypass.observe.health import HealthServer
+from daypass.webhook.desk import mutating, validating
+from daypass.webhook.files import Mounts
+from daypass.webhook.known import Known
+from daypass.webhook.listener import MAX_BODY, Listener
+
+KEEP_ALIVE_SECONDS: Final = 180.0
+"""Longer than the API server's 90 s, so that it is never we who close a connection that it is about to use."""
+CLOSING_SECONDS: Final = 5.0
+FIRST_LOOK_SECONDS: Final = 0.2
+NEVER_GRANTED: Final = frozenset({"kube-system"})
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says."""
+
+    namespace: str
+    host: str
+    port: int
+    health_address: str
+    serving: Path
+    signing: Path
+    paths: Path
+    client_ca: Path | None = None
+    never: frozenset[str] = frozenset()
+    drain_seconds: float = 15.0
+
+
+async def run(settings: Settings, connection: Connection) -> None:
+    """Serve until SIGTERM or SIGINT, then go on for ``drain_seconds``, not ready, and finish what is under way."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    mounts = Mounts(settings.serving, settings.signing, settings.paths, settings.client_ca)
+    async with Client(connection, user_agent="daypass-webhook") as client:
+        known = Known(client)
+        listener = _listener(settings, mounts, known, client)
+        ready = functools.partial(_readiness, mounts, known, listener)
+        async with HealthServer(settings.health_address, ready), _running(mounts, known):
+            if not await _loaded(mounts, stop):
+                return
+            async with serving(listener, mounts, settings.host, settings.port) as address:
+                log.info("webhook listens", address=address)
+                await stop.wait()
+                log.info("draining", seconds=settings.drain_seconds)
+                listener.draining = True
+                await asyncio.sleep(settings.drain_seconds)
+    log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def serving(listener: Listener, mounts: Mounts, host: str, port: int) -> AsyncIterator[str]:
+    """Serve TLS on an address, port 0 for a free one; gives ``HOST:PORT``. Leaving finishes what is under way."""
+
+    def request(*parts: object) -> web.BaseRequest:
+        return web.BaseRequest(*parts, loop=loop, client_max_size=MAX_BODY)  # type: ignore[arg-type]
+
+    loop = asyncio.get_running_loop()
+    server = web.Server(
+        listener.handle,
+        request_factory=request,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        lingering_time=0.0,
+        auto_decompress=False,
+        access_log=None,
+    )
+    sockets = await loop.create_server(server, host, port, ssl=mounts.certificate.context, backlog=1024)
+    try:
+        bound = sockets.sockets[0].getsockname()
+        yield f"{bound[0]}:{bound[1]}"
+    finally:
+        sockets.close()
+        server.pre_shutdown()
+        await server.shutdown(CLOSING_SECONDS)
+
+
+def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) -> Listener:
+    clock = client.clock
+    expressions = CelExpressions()
+    controller = names.service_account_username(settings.namespace, names.CONTROLLER)
+    never = NEVER_GRANTED | {settings.namespace} | settings.never
+    mutate = mutating(Reviewing(known, mounts.keys, mounts.keys, clock))
+    validate = validating(
+        Guarding(known, expressions, clock, controller, never), PolicyGuarding(known, expressions), mounts.keys
+    )
+    return Listener(lambda: (mounts.paths.mutating, mutate), lambda: (mounts.paths.validating, validate))
+
+
+def _readiness(mounts: Mounts, known: Known, listener: Listener) -> bool | str:
+    """Ready once every cache was listed and every file was read; leadership is nothing to a webhook."""
+    if listener.draining:
+        return "draining"
+    if not mounts.loaded:
+        return "certificate, keys or paths are not there yet"
+    unsynced = known.unsynced()
+    return f"not listed yet: {unsynced}" if unsynced else True
+
+
+@contextlib.asynccontextmanager
+async def _running(mounts: Mounts, known: Known) -> AsyncIterator[None]:
+    """Follow files and caches meanwhile; either ending by itself is a bug, and ends the process."""
+    ends = mounts.certificate
+    metrics.certificate_expiry.set_function(lambda: ends.not_after.timestamp() if ends.not_after else 0.0)
+    async with asyncio.TaskGroup() as tasks:
+        background = [tasks.create_task(mounts.follow()), tasks.create_task(known.follow())]
+        try:
+            yield
+        finally:
+            for task in background:
+                task.cancel()
+
+
+async def _loaded(mounts: Mounts, stop: asyncio.Event) -> bool:
+    """Wait for the files that ``daypass setup`` makes; False when told to stop first."""
+    while not mounts.loaded:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), FIRST_LOOK_SECONDS)
+            return False
+    return True
