@@ -83,13 +83,20 @@ _TABLE: Final[tuple[tuple[RiskLevel, str, str, str, str], ...]] = (
     (_H, "", "pods/proxy services/proxy", _ANY, "may reach ports of pods past network policies"),
     # A workload runs as any ServiceAccount of its namespace and mounts any of its Secrets.
     (_H, "", "pods replicationcontrollers", _WRITE, "may run workloads as other ServiceAccounts"),
-    (_H, "apps", "deployments daemonsets statefulsets replicasets", _WRITE, "may run workloads as other ServiceAccounts"),
+    (
+        _H,
+        "apps",
+        "deployments daemonsets statefulsets replicasets",
+        _WRITE,
+        "may run workloads as other ServiceAccounts",
+    ),
     (_H, "extensions", "deployments daemonsets replicasets", _WRITE, "may run workloads as other ServiceAccounts"),
     (_H, "batch", "jobs", _WRITE, "may run workloads as other ServiceAccounts"),
     (_H, "", "podtemplates", _WRITE, "may run workloads as other ServiceAccounts"),
     (_H, "", "namespaces", _WRITE, "may change namespaces, their Pod Security labels included"),
     (_H, "security.openshift.io", "securitycontextconstraints", "use", "may use security context constraints"),
 )
+
 
 def _by_resource() -> dict[str, tuple[Power, ...]]:
     powers: dict[str, tuple[Power, ...]] = {}

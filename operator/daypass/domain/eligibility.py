@@ -1,0 +1,44 @@
+"""Decides whose review may count in a stage at all."""
+
+from collections.abc import Iterable
+
+from daypass.domain import names
+from daypass.domain.evaluation import AppliedStage
+from daypass.domain.identity import Identity, same_identity
+from daypass.domain.policy import Approvers, Stage
+from daypass.domain.request import Request
+
+
+def is_party(request: Request, reviewer: Identity) -> bool:
+    """Whether the reviewer is the requester or the subject: they never count, whatever they may do (T07)."""
+    return same_identity(reviewer, request.requester) or reviewer.username == request.subject.username
+
+
+def is_listed(approvers: Approvers, reviewer: Identity) -> bool:
+    """Whether a stage names the reviewer.
+
+    Rule: people by username or by group, exactly as the API server authenticated them. A ServiceAccount counts only
+    where it is listed as one, never through a group or as a user name (T07). Groups and users that start with
+    ``system:`` count nothing: ``system:authenticated`` is everybody.
+    """
+    account = reviewer.service_account
+    if account is not None:
+        return account in approvers.service_accounts
+    if not reviewer.username or reviewer.username.startswith(names.SYSTEM_PREFIX):
+        # Fail closed: nobody in particular, or a component of the cluster; neither is a person who could agree.
+        return False
+    if reviewer.username in approvers.users:
+        return True
+    return any(
+        group in approvers.groups for group in reviewer.groups if group and not group.startswith(names.SYSTEM_PREFIX)
+    )
+
+
+def is_eligible(request: Request, stages: Iterable[AppliedStage], reviewer: Identity) -> bool:
+    """Whether some stage of the request asks this person, who is no party to it."""
+    return not is_party(request, reviewer) and any(is_listed(one.stage.approvers, reviewer) for one in stages)
+
+
+def counts_in(stage: Stage, reviewer: Identity, *, digest_confirmed: bool) -> bool:
+    """Whether an approval can fill a place of the stage: listed, and the digest named where the stage demands it."""
+    return is_listed(stage.approvers, reviewer) and (digest_confirmed or not stage.require_digest)
