@@ -1,6 +1,6 @@
 """Decides whether a request asks again for what is already asked."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import TypeAlias, assert_never
 
 from daypass.domain.permissions import Rule
@@ -21,18 +21,17 @@ def equal_pending(request: Request, others: Iterable[Request]) -> Request | None
     Rule: the same namespace, requester, subject, grant and start. Rules are compared by what they list, whatever
     the order. Duration, reason and ticket make no difference, or a flood would only have to vary them.
     """
+    asked = what_is_asked(request)
     for other in others:
-        if (
-            other.uid != request.uid
-            and other.namespace == request.namespace
-            and other.start_time == request.start_time
-            and other.requester.username == request.requester.username
-            and other.subject.username == request.subject.username
-            and is_pending(other)
-            and _key(other.grant) == _key(request.grant)
-        ):
+        if other.uid != request.uid and is_pending(other) and what_is_asked(other) == asked:
             return other
     return None
+
+
+def what_is_asked(request: Request) -> Hashable:
+    """What two requests share that ask for the same: a key under which they can be found without a search."""
+    who = (request.requester.username, request.subject.username)
+    return (request.namespace, *who, request.start_time, _key(request.grant))
 
 
 def _key(grant: Grant) -> _Key:
