@@ -1,5 +1,6 @@
 """Reads an ApprovalPolicy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ from daypass.domain.policy import (
 )
 
 
-def policy_from(body: Any) -> Policy:
+def policy_from(body: Mapping[str, Any]) -> Policy:
     """The policy that a JSON object says.
 
     Raises MalformedError with every fault: an unknown field is one, with its path, because a policy that loses a

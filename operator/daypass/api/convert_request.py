@@ -26,7 +26,7 @@ from daypass.domain.request import (
 )
 
 
-def request_from(body: Any) -> Request:
+def request_from(body: Mapping[str, Any]) -> Request:
     """The request that a JSON object says.
 
     Raises MalformedError where it can't be judged: an unknown field in the spec (T63), or no requester, which only
@@ -64,7 +64,7 @@ def request_from(body: Any) -> Request:
     )
 
 
-def _spec(body: Any) -> AccessRequestSpec:
+def _spec(body: object) -> AccessRequestSpec:
     if body is None:
         raise MalformedError("spec", "is required")
     try:

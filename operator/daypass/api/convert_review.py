@@ -1,7 +1,6 @@
 """Reads reviews: what a reviewer submits, what admission has recorded, and the stages they are counted in."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,7 +23,7 @@ class Submission:
 _STAGES = TypeAdapter(list[StageProgress])
 
 
-def submission_from(body: Any) -> Submission:
+def submission_from(body: object) -> Submission:
     """The value of ``status.review``; unknown fields are refused. Raises MalformedError."""
     try:
         given = ReviewSubmission.model_validate(body, extra="forbid")
@@ -33,7 +32,7 @@ def submission_from(body: Any) -> Submission:
     return Submission(ReviewDecision(given.decision), given.comment, given.digest)
 
 
-def review_from(body: Any) -> Review:
+def review_from(body: object) -> Review:
     """One entry of ``status.reviews``; an unknown version or decision can't be judged (T63). Raises MalformedError."""
     try:
         return review_of(ReviewRecord.model_validate(body))
@@ -41,7 +40,7 @@ def review_from(body: Any) -> Review:
         raise malformed(error, "status.reviews[]") from None
 
 
-def stages_from(body: Any) -> tuple[AppliedStage, ...]:
+def stages_from(body: object) -> tuple[AppliedStage, ...]:
     """The stages as ``status.stages`` records them. Raises MalformedError."""
     try:
         return tuple(map(stage_of, _STAGES.validate_python(body or [])))

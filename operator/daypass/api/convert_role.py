@@ -1,7 +1,5 @@
 """Reads the roles of RBAC as the API server has them."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from daypass.api.malformed import malformed
@@ -34,7 +32,7 @@ class _Role(BaseModel):
 _RULES = TypeAdapter(list[_RbacRule])
 
 
-def role_from(body: Any) -> ResolvedRole:
+def role_from(body: object) -> ResolvedRole:
     """A Role or ClusterRole; its rules are those in force, aggregated ones included. Raises MalformedError."""
     try:
         role = _Role.model_validate(body)
@@ -43,7 +41,7 @@ def role_from(body: Any) -> ResolvedRole:
     return ResolvedRole(role.metadata.uid, tuple(map(_rule, role.rules or ())))
 
 
-def rules_from(body: Any) -> tuple[Rule, ...]:
+def rules_from(body: object) -> tuple[Rule, ...]:
     """A list of RBAC rules, such as the spec of a request has. Raises MalformedError."""
     if body is None:
         return ()

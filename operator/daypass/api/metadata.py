@@ -1,5 +1,6 @@
 """Reads what decisions need of an object's metadata."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,7 @@ class Metadata:
     deletion_time: datetime | None
 
 
-def metadata_from(body: Any, kind: str) -> Metadata:
+def metadata_from(body: Mapping[str, Any], kind: str) -> Metadata:
     """The metadata of an object that must be of one kind of ours. Raises MalformedError."""
     if not isinstance(body, dict):
         raise MalformedError("", "is not an object")
@@ -42,7 +43,7 @@ def metadata_from(body: Any, kind: str) -> Metadata:
     )
 
 
-def time_from(value: Any, path: str = "") -> datetime | None:
+def time_from(value: object, path: str = "") -> datetime | None:
     """A time of the API, None where there is none. Raises MalformedError."""
     if value is None:
         return None

@@ -40,7 +40,8 @@ def require(rules: tuple[Rule, ...], value: object) -> None:
     """Raise what pydantic reports when a rule does not hold, with the message that the API server would give."""
     broken = [rule.message for rule in rules if rule.holds is not None and not rule.holds(value)]
     if broken:
-        raise PydanticCustomError("rule", "{text}", {"text": "; ".join(broken)})
+        kind, text = "rule", "{broken}"
+        raise PydanticCustomError(kind, text, {"broken": "; ".join(broken)})
 
 
 class Object(BaseModel):
@@ -49,6 +50,16 @@ class Object(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", strict=True)
 
     rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_null(cls, data: object) -> object:
+        """Refuse null as the API server does, where absence would mean "any"."""
+        if isinstance(data, dict) and None in data.values():
+            names = ", ".join(str(name) for name, value in data.items() if value is None)
+            kind, text = "null", "{names} must not be null"
+            raise PydanticCustomError(kind, text, {"names": names})
+        return data
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
