@@ -1,18 +1,20 @@
 """Turn one person's answer into a signed entry of ``status.reviews``, or say why it would count nowhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from daypass.api import convert
 from daypass.app.admission import INVALID, Answer, Call, Operation, allow, member, refuse
-from daypass.app.admit_knowledge import Knowledge, is_over
+from daypass.app.admit_knowledge import Knowledge
 from daypass.app.ports import Clock, Json, Signer, Verifier
-from daypass.domain.evaluation import AppliedStage
+from daypass.domain.conditions import FINAL, state_of
+from daypass.domain.identity import Identity
 from daypass.domain.objections import objection
 from daypass.domain.request import Request
 from daypass.domain.review import Review, ReviewDecision
+from daypass.domain.times import rfc3339
 
 REVIEW_VERSION: Final = 1
 MIN_DIGEST: Final = 32
@@ -48,16 +50,15 @@ def record(call: Call, needs: Reviewing) -> Answer:
         return given
     try:
         request = convert.request_from(call.old)
-        stages = convert.stages_from(member(call.old, "status", "stages") or [])
     except convert.MalformedError as error:
         # Fail closed: a request that can't be read can't be agreed to.
         return refuse("Unreadable", f"the stored request can't be read, so it can't be reviewed: {error}", INVALID)
     now = needs.clock.now().replace(microsecond=0)
-    refusal = _untimely(call.old, request, given.decision, now) or _other_digest(request, given.digest)
+    refusal = _untimely(request, given.decision, now) or _other_digest(request, given.digest)
     if refusal is None and given.decision in _TIMED and request.record.approved_time is None:
         refusal = _outdated(request, needs.knowledge)
     if refusal is None:
-        refusal = _uncounted(call, request, stages, given, needs.verifier)
+        refusal = _uncounted(call.caller, request, given, needs.verifier)
     if refusal is not None:
         return refusal
     review = Review(
@@ -99,20 +100,20 @@ def _given(sent: Any) -> convert.Submission | Answer:  # noqa: ANN401 - JSON as 
         return refuse("MalformedReview", str(error), INVALID)
 
 
-def _untimely(stored: Json, request: Request, decision: ReviewDecision, now: datetime) -> Answer | None:
+def _untimely(request: Request, decision: ReviewDecision, now: datetime) -> Answer | None:
     """Refuse what comes before there is anything to agree to, and what comes too late (T12)."""
-    if is_over(request):
+    if state_of(request.record) in FINAL:
         return refuse("RequestIsOver", "this request has ended: a new one is needed")
     if not request.record.digest:
         return refuse("NotEvaluated", "this request is not evaluated yet: try again in a moment")
     if decision not in _TIMED or request.record.approved_time is not None:
         return None
-    deadline = member(stored, "status", "pendingDeadlineTime")
+    deadline = request.record.pending_deadline_time
     if deadline is None:
         # Fail closed: the controller writes the deadline together with the digest.
         return refuse("NotEvaluated", "this request has no deadline for an answer yet: try again in a moment")
-    if now >= convert.time_from(deadline):
-        return refuse("TooLate", f"the time for an answer ended at {deadline}: a new request is needed")
+    if now >= deadline:
+        return refuse("TooLate", f"the time for an answer ended at {rfc3339(deadline)}: a new request is needed")
     return None
 
 
@@ -141,13 +142,12 @@ def _outdated(request: Request, knowledge: Knowledge) -> Answer | None:
     return None
 
 
-def _uncounted(
-    call: Call, request: Request, stages: Sequence[AppliedStage], given: convert.Submission, verifier: Verifier
-) -> Answer | None:
+def _uncounted(caller: Identity, request: Request, given: convert.Submission, verifier: Verifier) -> Answer | None:
     """Refuse a review that would count nowhere (T07, T08), with the reason."""
     today = request.record.digest
     earlier = [each for each in request.reviews if each.digest == today and verifier.genuine(each)]
-    reason = objection(request, stages, call.caller, given.decision, earlier, digest_confirmed=bool(given.digest))
+    stages, confirmed = request.record.stages, bool(given.digest)
+    reason = objection(request, stages, caller, given.decision, earlier, digest_confirmed=confirmed)
     return refuse("WouldNotCount", reason) if reason else None
 
 

@@ -13,7 +13,7 @@ def canonical_json(document: Json) -> bytes:
     two readers could understand differently are never agreed to.
     """
     try:
-        return rfc8785.dumps(document)  # type: ignore[arg-type]  # Json is read-only in our types, plain dicts in fact
+        return rfc8785.dumps(document)
     except (rfc8785.CanonicalizationError, RecursionError, TypeError) as error:
         msg = f"no canonical JSON: {error}"
         raise ValueError(msg) from error

@@ -27,10 +27,10 @@ def call_from(body: Any) -> tuple[str, Call]:  # noqa: ANN401 - JSON as it came
     return asked.uid, Call(
         operation=Operation(asked.operation),
         resource=f"{resource}/{asked.sub_resource}" if asked.sub_resource else resource,
-        caller=Identity(user.username, user.uid, user.groups, user.extra),
+        caller=Identity(user.username, user.uid, tuple(user.groups), {k: tuple(v) for k, v in user.extra.items()}),
         name=asked.name,
         namespace=asked.namespace,
         object=asked.object,
         old=asked.old_object,
-        dry_run=asked.dry_run,
+        dry_run=bool(asked.dry_run),
     )

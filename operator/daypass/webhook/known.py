@@ -1,21 +1,21 @@
 """What the webhook keeps of the cluster: requests, policies and namespaces as small values, indexed for its questions."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from daypass.api import convert
 from daypass.app.admission import member
-from daypass.app.admit_knowledge import EqualityKey, equality_key, is_pending
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, NAMESPACES, Json
+from daypass.domain.duplicates import is_pending, what_is_asked
 from daypass.domain.identity import Identity
 from daypass.domain.policy import Policy
+from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Agent, Record, Request
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 
-_READY: Final = "Ready"
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -24,12 +24,12 @@ class Known:
     """Implements ``app.admit_knowledge.Knowledge`` over three watch caches."""
 
     def __init__(self, client: Client) -> None:
-        self._pending: dict[EqualityKey, dict[str, None]] = {}
+        self._pending: dict[Hashable, dict[str, None]] = {}
         self._by_subject: dict[str, dict[str, Request]] = {}
         self._requests = Cache(client, ACCESS_REQUESTS, keep=slim_request, changed=self.request_changed)
         self._policies = Cache(client, APPROVAL_POLICIES, keep=convert.policy_from, changed=self._policy_changed)
         self._namespaces = Cache(client, NAMESPACES, keep=_labels)
-        self._all_policies: tuple[Policy, ...] | None = None
+        self._all_policies: PolicySet | None = None
 
     async def follow(self) -> None:
         """Watch for ever."""
@@ -42,10 +42,10 @@ class Known:
         caches = (self._requests, self._policies, self._namespaces)
         return ", ".join(cache.resource.plural for cache in caches if not cache.synced.is_set())
 
-    def policies(self) -> Sequence[Policy]:
+    def policies(self) -> PolicySet:
         """Every policy that could be read."""
         if self._all_policies is None:
-            self._all_policies = tuple(self._policies.values())
+            self._all_policies = PolicySet(self._policies.values())
         return self._all_policies
 
     def policy(self, name: str) -> Policy | None:
@@ -58,7 +58,7 @@ class Known:
 
     def equal_pending(self, request: Request) -> str:
         """The name of another request that asks for the same and waits for an answer; found by index (T16)."""
-        return next(iter(self._pending.get(equality_key(request), ())), "")
+        return next(iter(self._pending.get(what_is_asked(request), ())), "")
 
     def peers(self, request: Request) -> Sequence[Request]:
         """The other requests of the same subject, in every namespace."""
@@ -69,11 +69,11 @@ class Known:
         """Keep the two indexes."""
         name = key.rpartition("/")[2]
         if old is not None:
-            _remove(self._pending, equality_key(old), name)
+            _remove(self._pending, what_is_asked(old), name)
             _remove(self._by_subject, old.subject.username, key)
         if new is not None:
             if is_pending(new):
-                self._pending.setdefault(equality_key(new), {})[name] = None
+                self._pending.setdefault(what_is_asked(new), {})[name] = None
             self._by_subject.setdefault(new.subject.username, {})[key] = new
 
     def _policy_changed(self, _key: str, _old: Policy | None, _new: Policy | None) -> None:
@@ -84,7 +84,6 @@ def slim_request(body: Json) -> Request:
     """Keep of a request what limits and equality look at: some 1 kB, where the object has 6 (P8)."""
     request = convert.request_from(body)
     record = request.record
-    ready = record.condition(_READY)
     return replace(
         request,
         requester=Identity(request.requester.username, request.requester.uid),
@@ -94,7 +93,7 @@ def slim_request(body: Json) -> Request:
         agent=Agent(),
         reviews=(),
         record=Record(
-            conditions=() if ready is None else (replace(ready, message=""),),
+            policies=record.policies,
             approved_time=record.approved_time,
             start_time=record.start_time,
             expiration_time=record.expiration_time,

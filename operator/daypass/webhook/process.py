@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
 
 from daypass.app.guard_policy import PolicyGuarding
 from daypass.app.guard_request import Guarding
@@ -78,8 +80,14 @@ async def run(settings: Settings, connection: Connection) -> None:
 async def serving(listener: Listener, mounts: Mounts, host: str, port: int) -> AsyncIterator[str]:
     """Serve TLS on an address, port 0 for a free one; gives ``HOST:PORT``. Leaving finishes what is under way."""
 
-    def request(*parts: object) -> web.BaseRequest:
-        return web.BaseRequest(*parts, loop=loop, client_max_size=MAX_BODY)  # type: ignore[arg-type]
+    def request(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
 
     loop = asyncio.get_running_loop()
     server = web.Server(
