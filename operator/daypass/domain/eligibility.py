@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 
 from daypass.domain import names
-from daypass.domain.evaluation import AppliedStage
 from daypass.domain.identity import Identity, same_identity
-from daypass.domain.policy import Approvers, Stage
+from daypass.domain.policy import AppliedStage, Approvers, Stage
 from daypass.domain.request import Request
 
 

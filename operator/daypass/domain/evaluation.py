@@ -16,10 +16,12 @@ from daypass.domain.facts import facts
 from daypass.domain.limits import Breach, breaches, pending_timeout_seconds
 from daypass.domain.matching import Fit, Fitting, Question, could_match, fitting, holds
 from daypass.domain.permissions import ResolvedRole, Rule
-from daypass.domain.policy import Effect, Policy, RiskLevel, Stage
+from daypass.domain.policy import AppliedStage, Effect, Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Request, RoleGrant
 from daypass.domain.risk import Risk, assess
+
+__all__ = ("AppliedStage", "Evaluation", "Fault", "Verdict", "World", "evaluate", "refusal_at_admission")
 
 DENIED_BY_POLICY: Final = "DeniedByPolicy"
 NO_POLICY_MATCHES: Final = "NoPolicyMatches"
@@ -54,14 +56,6 @@ class World:
     role: ResolvedRole | None = None
     subject_uid: str = ""
     peers: Sequence[Request] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedStage:
-    """A stage that applies to a request, and the policy that demands it."""
-
-    policy: str
-    stage: Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Final, assert_never
 from daypass.domain import coverage, globs
 from daypass.domain.expressions import Expressions, Facts, InvalidExpressionError, UndecidedError
 from daypass.domain.identity import SubjectKind
+from daypass.domain.label_selectors import selects
 from daypass.domain.policy import Effect, Grants, IdentityPattern, Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Request, RoleGrant, RulesGrant
-from daypass.domain.selectors import selects
 
 
 class Fit(Enum):

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from daypass.domain.eligibility import counts_in, is_eligible, is_listed, is_party
-from daypass.domain.evaluation import AppliedStage
 from daypass.domain.identity import Identity, same_identity
-from daypass.domain.policy import Approvers
+from daypass.domain.policy import AppliedStage, Approvers
 from daypass.domain.request import Request
 from daypass.domain.review import Review, ReviewDecision
 
@@ -17,6 +16,7 @@ def objection(
     reviewer: Identity,
     decision: ReviewDecision,
     earlier: Sequence[Review],
+    *,
     digest_confirmed: bool,
 ) -> str:
     """Why a review would count nowhere, as a sentence for its author; empty when it would count.

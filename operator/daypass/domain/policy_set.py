@@ -81,9 +81,9 @@ class PolicySet(Sequence[Policy]):
 def cycles(policies: Iterable[Policy]) -> Iterator[str]:
     """The names of policies whose ``unless`` leads back to themselves, directly or by way of others."""
     unless = {policy.name: policy.match.unless for policy in policies if policy.match.unless}
-    for name in unless:
+    for name, named in unless.items():
         seen: set[str] = set()
-        open_names = list(unless[name])
+        open_names = list(named)
         while open_names:
             following = open_names.pop()
             if following not in seen:

@@ -29,6 +29,10 @@ _WRITE: Final = "create update patch"
 _READ: Final = "get list watch"
 _RBAC: Final = "rbac.authorization.k8s.io"
 _ADMISSION: Final = "admissionregistration.k8s.io"
+_ADMISSION_POLICIES: Final = (
+    "validatingadmissionpolicies validatingadmissionpolicybindings "
+    "mutatingadmissionpolicies mutatingadmissionpolicybindings"
+)
 _CERTIFICATES: Final = "certificates.k8s.io"
 
 _TABLE: Final[tuple[tuple[RiskLevel, str, str, str, str], ...]] = (
@@ -51,8 +55,7 @@ _TABLE: Final[tuple[tuple[RiskLevel, str, str, str, str], ...]] = (
     (
         _C,
         _ADMISSION,
-        "validatingadmissionpolicies validatingadmissionpolicybindings mutatingadmissionpolicies "
-        "mutatingadmissionpolicybindings",
+        _ADMISSION_POLICIES,
         f"{_WRITE} delete deletecollection",
         "may change admission policies",
     ),

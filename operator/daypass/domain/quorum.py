@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from daypass.domain.eligibility import counts_in, is_eligible, is_party
-from daypass.domain.evaluation import AppliedStage
 from daypass.domain.identity import same_identity
 from daypass.domain.objections import objection
 from daypass.domain.places import fill
-from daypass.domain.policy import Stage
+from daypass.domain.policy import AppliedStage, Stage
 from daypass.domain.request import Request
 from daypass.domain.review import Review, ReviewDecision
 

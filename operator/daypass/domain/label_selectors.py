@@ -12,7 +12,7 @@ def selects(selector: Iterable[LabelRequirement], labels: Mapping[str, str]) -> 
     Rule: as in ``k8s.io/apimachinery/pkg/labels``: NotIn holds for what has no such label. Raises UndecidedError for
     an operator that is not known.
     """
-    return all([_meets(requirement, labels) for requirement in selector])
+    return all(_meets(requirement, labels) for requirement in selector)
 
 
 def _meets(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:
