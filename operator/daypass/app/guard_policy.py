@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from daypass.app.admission import INVALID, Answer, Call, Operation, allow, refuse
+from daypass.api import convert
+from daypass.app.admission import INVALID, Answer, Call, Operation, refuse
 from daypass.app.admit_knowledge import Knowledge
-from daypass.app.guard_cycles import unless_cycle
-from daypass.app.policy_validation import validate_policy
+from daypass.domain import policy_rules
 from daypass.domain.expressions import Expressions
-from daypass.domain.policy import Policy
-from daypass.domain.violations import Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +18,24 @@ class PolicyGuarding:
 
 
 def guard_policy(call: Call, needs: PolicyGuarding) -> Answer:
-    """Judge a policy by itself, as ``daypass policy check`` does offline, and by the others that it names.
+    """Judge a policy by itself, as ``daypass policy check`` does offline, and beside those that exist.
 
     Refused are unknown fields with their path, approver sets that are empty or can never reach ``required``,
-    expressions that do not compile, and circles of ``unless`` (T10, T19). All violations are told at once.
+    expressions that do not compile, and circles of ``unless`` (T10, T19). All violations are told at once. A name
+    in ``unless`` that is no policy yet is a warning: policies of one commit arrive in any order.
     """
     if call.object is None or call.operation not in {Operation.CREATE, Operation.UPDATE}:
         return refuse("UnexpectedCall", "a policy is created or updated here", INVALID)
-    policy, violations = validate_policy(call.object, needs.expressions)
-    found = [*violations, *(_circle(policy, needs.knowledge) if policy is not None else ())]
+    try:
+        policy = convert.policy_from(call.object)
+    except convert.MalformedError as error:
+        return refuse("InvalidPolicy", str(error), INVALID)
+    others = needs.knowledge.policies()
+    found = (
+        *policy_rules.violations(policy, others),
+        *policy_rules.expression_violations(policy, needs.expressions),
+    )
     if found:
         return refuse("InvalidPolicy", "; ".join(str(violation) for violation in found), INVALID)
-    return allow("ValidPolicy")
-
-
-def _circle(policy: Policy, knowledge: Knowledge) -> tuple[Violation, ...]:
-    unless = {each.name: each.match.unless for each in knowledge.policies()}
-    path = unless_cycle(policy.name, {**unless, policy.name: policy.match.unless})
-    if not path:
-        return ()
-    return (Violation("spec.match.unless", f"policies step aside for one another in a circle: {' → '.join(path)}"),)
+    warnings = tuple(str(each) for each in policy_rules.unresolved(policy, others))
+    return Answer(allowed=True, decision="ValidPolicy", warnings=warnings)

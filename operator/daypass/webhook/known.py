@@ -8,7 +8,7 @@ from typing import TypeVar
 from daypass.api import convert
 from daypass.app.admission import member
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, NAMESPACES, Json
-from daypass.domain.duplicates import is_pending, what_is_asked
+from daypass.domain.duplicates import equality_key, is_pending
 from daypass.domain.identity import Identity
 from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
@@ -58,7 +58,7 @@ class Known:
 
     def equal_pending(self, request: Request) -> str:
         """The name of another request that asks for the same and waits for an answer; found by index (T16)."""
-        return next(iter(self._pending.get(what_is_asked(request), ())), "")
+        return next(iter(self._pending.get(equality_key(request), ())), "")
 
     def peers(self, request: Request) -> Sequence[Request]:
         """The other requests of the same subject, in every namespace."""
@@ -69,11 +69,11 @@ class Known:
         """Keep the two indexes."""
         name = key.rpartition("/")[2]
         if old is not None:
-            _remove(self._pending, what_is_asked(old), name)
+            _remove(self._pending, equality_key(old), name)
             _remove(self._by_subject, old.subject.username, key)
         if new is not None:
             if is_pending(new):
-                self._pending.setdefault(what_is_asked(new), {})[name] = None
+                self._pending.setdefault(equality_key(new), {})[name] = None
             self._by_subject.setdefault(new.subject.username, {})[key] = new
 
     def _policy_changed(self, _key: str, _old: Policy | None, _new: Policy | None) -> None:
