@@ -8,7 +8,8 @@ from daypass.api import convert
 from daypass.app.admission import CONFLICT, INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.admit_knowledge import Knowledge
 from daypass.app.ports import Clock, Json
-from daypass.domain import evaluation, names
+from daypass.domain import names
+from daypass.domain.evaluation import World, refusal_at_admission
 from daypass.domain.expressions import Expressions
 from daypass.domain.request import Request, RulesGrant
 
@@ -98,7 +99,7 @@ def _dated(body: Json, clock: Clock) -> Json:
 
 def _broken(request: Request, needs: Guarding) -> Sequence[str]:
     rules = request.grant.rules if isinstance(request.grant, RulesGrant) else ()
-    world = evaluation.World(
+    world = World(
         now=needs.clock.now(),
         namespace_labels=needs.knowledge.namespace_labels(request.namespace),
         rules=rules,
@@ -106,4 +107,4 @@ def _broken(request: Request, needs: Guarding) -> Sequence[str]:
         subject_uid="",
         peers=needs.knowledge.peers(request),
     )
-    return evaluation.refusal_at_admission(request, needs.knowledge.policies(), world, needs.expressions)
+    return refusal_at_admission(request, needs.knowledge.policies(), world, needs.expressions)
