@@ -27,6 +27,7 @@ DENIED_BY_POLICY: Final = "DeniedByPolicy"
 NO_POLICY_MATCHES: Final = "NoPolicyMatches"
 CONDITIONS_NOT_MET: Final = "ConditionsNotMet"
 LIMIT_EXCEEDED: Final = "LimitExceeded"
+ROLE_UNRESOLVED: Final = "RoleUnresolved"
 POLICY_UNDECIDED: Final = "PolicyUndecided"
 NO_STAGE_APPLIES: Final = "NoStageApplies"
 GOVERNED: Final = "Governed"
@@ -47,7 +48,8 @@ class World:
     """What the decision needs to know beside the request and the policies.
 
     ``namespace_labels`` are None if they could not be read; ``rules`` are those that the grant would give; ``role``
-    is None where exact rules are asked for; ``peers`` are other requests of the same subject, in any namespace.
+    is None where exact rules are asked for, or where the role could not be resolved; ``peers`` are other requests of
+    the same subject, in any namespace.
     """
 
     now: datetime
@@ -97,13 +99,17 @@ class _Sorted:
 def evaluate(request: Request, policies: Sequence[Policy], world: World, expressions: Expressions) -> Evaluation:
     """What the policies say of a request. Give a ``PolicySet`` where many requests meet the same policies.
 
-    Rule, in this order: a Deny policy that matches denies; a policy that can't be evaluated leaves it undecided; no
+    Rule, in this order: a role that is not resolved leaves it undecided; a Deny policy that matches denies; a policy that can't be evaluated leaves it undecided; no
     Allow policy denies, with the messages of those that failed on conditions only; a broken limit of any Allow policy
     that matches denies; one in which no stage applies leaves it undecided (T19). Else they govern, all of them.
     Policies are chosen here and never by the request (T09); what could not be decided is never granted (T11).
     """
     known = PolicySet.of(policies)
     risk = assess(world.rules)
+    if isinstance(request.grant, RoleGrant) and world.role is None:
+        # Fail closed: a role that was not resolved has no risk and no verbs, and would fit too much (T11, T22).
+        unread = f"{request.grant.role.kind} {request.grant.role.name} could not be read"
+        return Evaluation(Verdict.UNDECIDED, ROLE_UNRESOLVED, unread, (), (), risk, pending_timeout_seconds(()))
     labels = world.namespace_labels
     known_facts = None if labels is None else facts(request, labels, risk, world.now, world.rules)
     question = Question(request, labels, known_facts, expressions)

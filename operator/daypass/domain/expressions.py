@@ -20,7 +20,7 @@ class InvalidExpressionError(ValueError):
 class Predicate(Protocol):
     """A compiled expression."""
 
-    def __call__(self, facts: Facts) -> bool:
+    def __call__(self, facts: Facts, /) -> bool:
         """Whether it holds; raises UndecidedError when it can't be evaluated."""
         ...
 
