@@ -7,6 +7,7 @@ from typing import Any
 
 from daypass.api.fields import read_time
 from daypass.api.malformed import MalformedError
+from daypass.domain import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,9 @@ def metadata_from(body: Mapping[str, Any], kind: str) -> Metadata:
         raise MalformedError("", "is not an object")
     if body.get("kind", kind) != kind:
         raise MalformedError("kind", f"must be {kind}")
+    if body.get("apiVersion", names.API_VERSION) != names.API_VERSION:
+        # Fail closed: the same field may mean something else in another version (T63).
+        raise MalformedError("apiVersion", f"must be {names.API_VERSION}")
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
         raise MalformedError("metadata", "is required")

@@ -1,0 +1,50 @@
+"""``daypass policy check``: validate policies without a cluster, for the continuous integration of a repository."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...", help="YAML files, folders of them (*.yaml and *.yml, at any depth), or - for standard input."
+    ),
+]
+
+
+def check(files: FilesArgument) -> None:
+    """Check every ApprovalPolicy in the files with the code that admission uses.
+
+    Unknown fields, limits, expressions and what the policies name of each other. Valid policies and warnings go to
+    standard output, errors to standard error. Exit code 0: all are valid; 1: some are not.
+    """
+    from daypass.app import policy_check
+    from daypass.expressions.cel import CelExpressions
+
+    try:
+        texts = {name: text for file in files for name, text in _read(file)}
+    except (OSError, UnicodeDecodeError) as error:
+        typer.echo(f"daypass policy check: {error}", err=True)
+        raise typer.Exit(1) from None
+    report = policy_check.check(texts, CelExpressions())
+    for name in report.valid:
+        typer.echo(f"approvalpolicy.daypass.dev/{name} is valid")
+    for finding in report.warnings:
+        typer.echo(f"warning: {finding}")
+    for finding in report.errors:
+        typer.echo(str(finding), err=True)
+    if report.errors:
+        raise typer.Exit(1)
+
+
+def _read(file: Path) -> list[tuple[str, str]]:
+    if str(file) == "-":
+        return [("standard input", sys.stdin.read())]
+    if not file.is_dir():
+        return [(str(file), file.read_text(encoding="utf-8"))]
+    found = sorted(path for path in file.rglob("*") if path.suffix in {".yaml", ".yml"} and path.is_file())
+    if not found:
+        raise FileNotFoundError(f"{file}: no *.yaml or *.yml in it")
+    return [(str(path), path.read_text(encoding="utf-8")) for path in found]
