@@ -23,6 +23,7 @@ REMEMBERED: Final = 4096
 SENDERS: Final = 2
 """At once; few, so that a thousand news never stand in the way of a grant."""
 MAX_NOTE: Final = 1024
+"""Bytes, although the API server's message says characters."""
 MAX_ACTION: Final = 128
 
 Dropped = Callable[[], None]
@@ -86,7 +87,7 @@ class Recorder:
             "reason": reason[:MAX_ACTION],
             "type": "Warning" if warning else "Normal",
             "regarding": _reference(about),
-            "note": note if len(note) <= MAX_NOTE else f"{note[: MAX_NOTE - 1]}…",
+            "note": _shortened(note),
         }
         if related is not None:
             body["related"] = _reference(related)
@@ -126,6 +127,13 @@ class Recorder:
     def _drop(self) -> None:
         if self._dropped is not None:
             self._dropped()
+
+
+def _shortened(note: str) -> str:
+    encoded = note.encode(errors="replace")
+    if len(encoded) <= MAX_NOTE:
+        return note
+    return f"{encoded[: MAX_NOTE - 3].decode(errors='ignore')}…"
 
 
 def _reference(body: Json) -> Json:

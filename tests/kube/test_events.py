@@ -1,0 +1,58 @@
+"""Events as people see them, and what happens to those that can't be sent."""
+
+import asyncio
+from typing import Any
+
+from daypass.app.ports import CONFIG_MAPS, EVENTS, NAMESPACES, Json, Resource, UnavailableError
+from daypass.kube.client import Client
+from daypass.kube.clock import ServerClock
+from daypass.kube.events import QUEUE, Recorder
+
+ABOUT: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default", "uid": "u"}}
+
+
+async def test_event_is_about_the_object_and_not_repeated(client: Client, namespace: str) -> None:
+    about = await client.create(CONFIG_MAPS, {"metadata": {"name": "a"}}, namespace)
+    recorder = Recorder(client, client.clock)
+    task = asyncio.create_task(recorder.run())
+    for _ in range(3):
+        recorder.publish(about, "AccessGranted", "ü" * 3000, warning=True, action="Grant")
+    recorder.publish((await client.get(NAMESPACES, namespace)) or {}, "AccessGranted", "cluster-scoped")
+    await recorder.drain(10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    found, _ = await client.list(EVENTS, namespace)
+    (event,) = [one for one in found if one["reason"] == "AccessGranted"]
+    assert event["regarding"]["uid"] == about["metadata"]["uid"]
+    assert (event["type"], event["action"]) == ("Warning", "Grant")
+    assert event["reportingController"] == "daypass.dev/controller"
+    assert event["note"] == "ü" * 510 + "…"
+    elsewhere, _ = await client.list(EVENTS, "default")
+    assert [one for one in elsewhere if one.get("note") == "cluster-scoped"]
+
+
+class FakeOutage:
+    """A fake API that never answers in time."""
+
+    async def create(self, _resource: Resource, _body: Json, _namespace: str = "") -> Json:
+        raise UnavailableError("no answer")
+
+
+async def test_fake_outage_costs_events_and_nothing_else() -> None:
+    lost = 0
+
+    def count() -> None:
+        nonlocal lost
+        lost += 1
+
+    outage: Any = FakeOutage()
+    recorder = Recorder(outage, ServerClock(), dropped=count)
+    for number in range(QUEUE + 10):
+        recorder.publish(ABOUT, "AccessGranted", str(number))
+    assert lost == 10
+    await recorder.drain(0.01)
+    task = asyncio.create_task(recorder.run())
+    await recorder.drain(10)
+    assert lost == QUEUE + 10
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
