@@ -1,0 +1,63 @@
+"""What the README tells a newcomer to type, typed; what it says they see, compared."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bed import Bed
+from bed.users import Context, kubeconfig
+
+README = Path(__file__).parents[2] / "README.md"
+USERS = ("admin", "alice", "bob", "carol")
+_BLOCK = re.compile(r"<!-- (?P<what>file: (?P<file>\S+)|run) -->\n```\w+\n(?P<body>.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Command:
+    text: str
+    output: str
+
+
+def _commands(block: str) -> list[Command]:
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    return [Command(*part.split("\n", 1)) for part in parts]
+
+
+def _pattern(expected: str) -> re.Pattern[str]:
+    """The expected output: runs of blanks count as one, and … stands for anything on its line."""
+    lines = [
+        r"\s+".join(re.escape(word).replace("…", r"\S.*") for word in line.split()) for line in expected.splitlines()
+    ]
+    return re.compile(r"\s*\n".join(lines) + r"\s*")
+
+
+@pytest.fixture
+def environment(cluster: Bed, tmp_path: Path) -> dict[str, str]:
+    contexts = [Context(user, cluster.credentials(user), "default") for user in USERS]
+    config = tmp_path / "kubeconfig"
+    config.write_text(kubeconfig(cluster.control_plane.server, cluster.control_plane.authority_file, contexts, "admin"))
+    programs = f"{Path(sys.executable).parent}:{cluster.control_plane.binaries.kubectl.parent}"
+    return {"KUBECONFIG": str(config), "HOME": str(tmp_path), "PATH": f"{programs}:{os.defpath}"}
+
+
+def test_the_readme_s_ten_minutes_work_as_written(environment: dict[str, str], tmp_path: Path) -> None:
+    ran = 0
+    for block in _BLOCK.finditer(README.read_text()):
+        if block["file"]:
+            (tmp_path / block["file"]).write_text(block["body"])
+            continue
+        for command in _commands(block["body"]):
+            done = subprocess.run(
+                ["bash", "-c", command.text],
+                cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+            output = done.stdout + done.stderr
+            assert done.returncode == 0, f"$ {command.text}\n{output}"
+            assert _pattern(command.output).fullmatch(output), f"$ {command.text}\n{output}"
+            ran += 1
+    assert ran > 10
