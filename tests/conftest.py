@@ -35,7 +35,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def _launched(request: pytest.FixtureRequest, name: str) -> Bed:
     where = request.config.getoption("--cluster")
-    _beds[name] = Bed.launch() if where == "bed" else launch_elsewhere(where, request)
+    _beds[name] = Bed.launch() if where == "bed" else launch_elsewhere(where, name)
     return _beds[name]
 
 

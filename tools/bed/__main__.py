@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bed import binaries, keeper
 from bed.cluster import Bed
+from bed.endpoint import RefusedError
 from bed.gobuild import BuildError
 from bed.install import InstallError
 from bed.processes import NotReadyError
@@ -40,7 +41,7 @@ def main() -> int:
     run, _ = commands[parser.parse_args().command]
     try:
         return run()
-    except (BuildError, InstallError, NotReadyError) as error:
+    except (BuildError, InstallError, NotReadyError, RefusedError) as error:
         say(f"failed: {error}")
         return 1
     except KeyboardInterrupt:

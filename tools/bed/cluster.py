@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import pytest
+
 from bed import binaries, install, ports
 from bed.control_plane import ControlPlane
 from bed.daypass import controller_process, webhook_process
+from bed.endpoint import Endpoint
 from bed.folders import BedFolder
 from bed.http import Response
 from bed.processes import Process
@@ -26,13 +29,14 @@ class Bed:
     (``agent`` alone is ``demo/agent``); tokens are minted when first used.
     """
 
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self.control_plane = control_plane
-        self.folder = control_plane.folder
+    def __init__(self, endpoint: Endpoint, host: str = "127.0.0.1") -> None:
+        """``host`` is where our processes listen: an address of this machine that the API server reaches."""
+        self.endpoint = endpoint
+        self.folder = endpoint.folder
         self._tokens: dict[str, Credentials] = {}
         webhook_port, webhook_health, self.controller_health = ports.free(3)
-        self.webhook_url = f"https://127.0.0.1:{webhook_port}"
-        self._webhook_addresses = (f"127.0.0.1:{webhook_port}", f"127.0.0.1:{webhook_health}")
+        self.webhook_url = f"https://{host}:{webhook_port}"
+        self._webhook_addresses = (f"{host}:{webhook_port}", f"127.0.0.1:{webhook_health}")
         self._controller: Process | None = None
         self._webhook: Process | None = None
 
@@ -42,24 +46,31 @@ class Bed:
         return cls(ControlPlane.launch(folder or BedFolder.fresh(), binaries.locate()))
 
     @property
+    def control_plane(self) -> ControlPlane:
+        """The control plane, where it is ours to restart and to read the audit log of; else the test is skipped."""
+        if isinstance(self.endpoint, ControlPlane):
+            return self.endpoint
+        pytest.skip("needs a control plane of its own")
+
+    @property
     def controller(self) -> Process:
         """``daypass controller`` under its ServiceAccount, on this host."""
         if self._controller is None:
-            self._controller = controller_process(self.control_plane, f"127.0.0.1:{self.controller_health}")
+            self._controller = controller_process(self.endpoint, f"127.0.0.1:{self.controller_health}")
         return self._controller
 
     @property
     def webhook(self) -> Process:
         """``daypass webhook`` under its ServiceAccount, on this host."""
         if self._webhook is None:
-            self._webhook = webhook_process(self.control_plane, *self._webhook_addresses)
+            self._webhook = webhook_process(self.endpoint, *self._webhook_addresses)
         return self._webhook
 
     def install(self, values: Mapping[str, object] | None = None) -> None:
         """The chart and ``daypass setup``; starts no process. Again: an upgrade."""
-        install.install_chart(self.control_plane, self.webhook_url, values)
-        install.run_setup(self.control_plane, self.webhook_url)
-        install.mount_secrets(self.control_plane)
+        install.install_chart(self.endpoint, self.webhook_url, values)
+        install.run_setup(self.endpoint, self.webhook_url)
+        install.mount_secrets(self.endpoint)
 
     def start(self) -> None:
         """Start webhook and controller and return when both are ready."""
@@ -73,16 +84,16 @@ class Bed:
         for process in (self._controller, self._webhook):
             if process is not None:
                 process.kill()
-        self.control_plane.stop()
+        self.endpoint.stop()
 
     def credentials(self, user: str) -> Credentials:
         """How this user proves who they are."""
         if user in PEOPLE:
-            return self.control_plane.people[user]
+            return self.endpoint.people[user]
         name = f"{DEMO_NAMESPACE}/{AGENT}" if user == AGENT else user
         if name not in self._tokens:
             namespace, _, account = name.partition("/")
-            self._tokens[name] = Credentials(token=install.mint_token(self.control_plane, namespace, account))
+            self._tokens[name] = Credentials(token=self.endpoint.mint_token(namespace, account))
         return self._tokens[name]
 
     def token(self, namespace: str, serviceaccount: str) -> str:
@@ -99,7 +110,7 @@ class Bed:
         path.parent.mkdir(exist_ok=True)
         namespace = user.partition("/")[0] if "/" in user else "default"
         context = Context(user, self.credentials(user), namespace)
-        server, authority = self.control_plane.server, self.control_plane.authority_file
+        server, authority = self.endpoint.server, self.endpoint.authority_file
         path.write_text(kubeconfig(server, authority, [context], user))
         return path
 
@@ -111,7 +122,7 @@ class Bed:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Kubectl as that user; with ``check`` a failure raises AssertionError with everything that it printed."""
-        command = [str(self.control_plane.binaries.kubectl), "--kubeconfig", str(self.kubeconfig(user)), *args]
+        command = [str(self.endpoint.binaries.kubectl), "--kubeconfig", str(self.kubeconfig(user)), *args]
         environment = {"HOME": str(self.folder), "PATH": "/usr/bin:/bin"}
         done = subprocess.run(
             command, input=input, env=environment, capture_output=True, text=True, check=False, timeout=_KUBECTL_SECONDS
@@ -139,7 +150,7 @@ class Bed:
     ) -> Response:
         """One raw HTTP request as that user. ``user=""`` sends no credentials at all."""
         credentials = self.credentials(user) if user else Credentials()
-        return self.control_plane.request(method, path, body, credentials, headers)
+        return self.endpoint.request(method, path, body, credentials, headers)
 
     def audit_events(self) -> list[dict[str, Any]]:
         """The API server's audit log so far."""

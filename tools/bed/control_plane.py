@@ -10,8 +10,8 @@ from urllib.request import urlopen
 
 from bed import audit, ports
 from bed.binaries import Binaries
+from bed.endpoint import Endpoint
 from bed.folders import BedFolder
-from bed.http import Response, request
 from bed.pki import Authority, KeyPair, service_account_key
 from bed.processes import Process
 from bed.users import PEOPLE, Context, Credentials, kubeconfig
@@ -19,20 +19,16 @@ from bed.users import PEOPLE, Context, Credentials, kubeconfig
 _STOP_SECONDS = 5.0
 
 
-class ControlPlane:
+class ControlPlane(Endpoint):
     """One control plane with all its files in one folder. ``start`` to ready takes some 5 s on two cores."""
 
     def __init__(self, folder: BedFolder, binaries: Binaries) -> None:
-        self.folder = folder.path
-        self.binaries = binaries
         etcd_port, peer_port, self._port = ports.free(3)
-        self.server = f"https://127.0.0.1:{self._port}"
-        self._owner = folder
-        pki = self.folder / "pki"
+        pki = folder.path / "pki"
         authority = Authority(pki)
-        self.authority_file = authority.pair.certificate
+        super().__init__(folder.path, binaries, f"https://127.0.0.1:{self._port}", authority.pair.certificate)
+        self._owner = folder
         self.people = {name: Credentials(authority.user(name, groups)) for name, groups in PEOPLE.items()}
-        self.admin_kubeconfig = self.folder / "admin.kubeconfig"
         admin = Context("admin", self.people["admin"])
         self.admin_kubeconfig.write_text(kubeconfig(self.server, self.authority_file, [admin]))
         self.etcd = self._etcd(etcd_port, peer_port)
@@ -73,18 +69,6 @@ class ControlPlane:
         for process in (self.controller_manager, self.api_server, self.etcd):
             process.kill()
         self._owner.remove()
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        credentials: Credentials | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Response:
-        """One HTTP request, as admin when no credentials are given."""
-        who = credentials or self.people["admin"]
-        return request(self.server, self.authority_file, who, method, path, body, headers)
 
     def audit_events(self) -> list[dict[str, Any]]:
         """The audit log so far."""

@@ -4,37 +4,34 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from bed.control_plane import ControlPlane
-from bed.install import NAMESPACE, environment, mount_secrets, mount_service_account
+from bed.endpoint import Endpoint
+from bed.install import NAMESPACE, environment, mount_secrets
 from bed.processes import Process
 
 
-def controller_process(control_plane: ControlPlane, health: str, *options: str, name: str = "controller") -> Process:
+def controller_process(endpoint: Endpoint, health: str, *options: str, name: str = "controller") -> Process:
     """``daypass controller``; another ``name`` and ``health`` address make a second replica."""
-    return _process(control_plane, "controller", name, health, list(options))
+    return _process(endpoint, "controller", name, health, list(options))
 
 
-def webhook_process(
-    control_plane: ControlPlane, listen: str, health: str, *options: str, name: str = "webhook"
-) -> Process:
+def webhook_process(endpoint: Endpoint, listen: str, health: str, *options: str, name: str = "webhook") -> Process:
     """``daypass webhook``, with the Secrets' entries as files."""
-    mounts = mount_secrets(control_plane)
+    mounts = mount_secrets(endpoint)
     own = ["--listen", listen, "--serving-dir", str(mounts.serving), "--signing-dir", str(mounts.signing)]
-    return _process(control_plane, "webhook", name, health, [*own, "--paths-dir", str(mounts.paths), *options])
+    return _process(endpoint, "webhook", name, health, [*own, "--paths-dir", str(mounts.paths), *options])
 
 
-def _process(control_plane: ControlPlane, command: str, name: str, health: str, options: list[str]) -> Process:
-    folder: Path = mount_service_account(control_plane, f"daypass-{command}")
+def _process(endpoint: Endpoint, command: str, name: str, health: str, options: list[str]) -> Process:
+    folder = endpoint.mount_service_account(NAMESPACE, f"daypass-{command}")
     full = [
         *(sys.executable, "-m", "daypass", command, "--namespace", NAMESPACE),
-        *("--server", control_plane.server, "--service-account-dir", str(folder), "--health-address", health),
+        *("--server", endpoint.server, "--service-account-dir", str(folder), "--health-address", health),
         *options,
     ]
-    return Process(full, control_plane.folder / f"{name}.log", _ready(health), environment())
+    return Process(full, endpoint.folder / f"{name}.log", _ready(health), environment())
 
 
 def _ready(address: str) -> Callable[[], bool]:

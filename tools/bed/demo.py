@@ -4,12 +4,12 @@ Every step says what it expects and stops the story, with exit code 1, where tha
 """
 
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+
+from bed.cluster import Bed
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "demo"
 GRANT_GONE_SECONDS = 45
@@ -20,32 +20,13 @@ class StoryError(Exception):
     """Something did not happen as told; the text says what."""
 
 
-class Process(Protocol):
-    """One of Daypass's two processes."""
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        ...
-
-
-class Stage(Protocol):
-    """What the story needs of a bed."""
-
-    controller: Process
-    webhook: Process
-
-    def kubectl(self, *arguments: str, user: str = "admin", check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run kubectl as that user."""
-        ...
-
-
-def tell(bed: Stage) -> None:
+def tell(bed: Bed) -> None:
     """Tell the whole story; raises StoryError at the first step that does not come true."""
     _Story(bed).tell()
 
 
 class _Story:
-    def __init__(self, bed: Stage) -> None:
+    def __init__(self, bed: Bed) -> None:
         self._bed = bed
 
     def tell(self) -> None:

@@ -106,7 +106,7 @@ def write_kubeconfig(bed: Bed, path: Path) -> None:
     contexts = [Context(user, bed.credentials(user), "demo") for user in (*PEOPLE, "agent")]
     partial = path.with_suffix(".partial")
     partial.touch(mode=0o600)
-    partial.write_text(kubeconfig(bed.control_plane.server, bed.control_plane.authority_file, contexts))
+    partial.write_text(kubeconfig(bed.endpoint.server, bed.endpoint.authority_file, contexts))
     partial.rename(path)
 
 
@@ -114,7 +114,7 @@ def link_tools(bed: Bed) -> None:
     """Put kubectl and helm of the bed in ``.bed/bin``; a shell that sources ``.bed/env`` uses them."""
     folder = HOME / "bin"
     folder.mkdir(exist_ok=True)
-    for tool in (bed.control_plane.binaries.kubectl, bed.control_plane.binaries.helm):
+    for tool in (bed.endpoint.binaries.kubectl, bed.endpoint.binaries.helm):
         link = folder / tool.name
         link.unlink(missing_ok=True)
         link.symlink_to(tool)

@@ -57,9 +57,7 @@ class Authority:
         file_name: str = "",
     ) -> KeyPair:
         key = ec.generate_private_key(ec.SECP256R1())
-        attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-        subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = _builder(subject, self._name, key.public_key())
+        builder = _builder(_subject(name, groups), self._name, key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
@@ -76,6 +74,20 @@ def service_account_key(folder: Path) -> KeyPair:
     encoding, shape = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     public.write_bytes(key.public_key().public_bytes(encoding, shape))
     return KeyPair(public, private)
+
+
+def signing_request(folder: Path, name: str, groups: tuple[str, ...]) -> tuple[Path, bytes]:
+    """A new key's path, and the PEM request with which another authority certifies it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    path = folder / f"{name}.key"
+    _write_key(path, key)
+    request = x509.CertificateSigningRequestBuilder(_subject(name, groups)).sign(key, hashes.SHA256())
+    return path, request.public_bytes(serialization.Encoding.PEM)
+
+
+def _subject(name: str, groups: tuple[str, ...]) -> x509.Name:
+    organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
