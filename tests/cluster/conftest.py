@@ -1,0 +1,25 @@
+"""Fixtures of tests on a real API server, besides those of the whole suite."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bed import Bed
+from cluster.chains import a_request
+
+CONFIGURATIONS = ("mutatingwebhookconfiguration/daypass-requests", "validatingwebhookconfiguration/daypass-validation")
+
+
+@pytest.fixture(scope="module")
+def without_webhooks(bare_cluster: Bed) -> Iterator[Bed]:
+    """An admin has deleted our webhook configurations: what is left is what the API server enforces by itself."""
+    bare_cluster.kubectl("delete", *CONFIGURATIONS)
+
+    def gone() -> bool:
+        probe = a_request("default", username="nobody")
+        path = "/apis/daypass.dev/v1alpha1/namespaces/default/accessrequests?dryRun=All"
+        return "failed calling webhook" not in bare_cluster.request("POST", path, probe).message
+
+    bare_cluster.wait_until(gone, what="the API server forgets our webhooks")
+    yield bare_cluster
+    bare_cluster.install()
