@@ -2,9 +2,11 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.config import JsonDict, JsonValue
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from daypass.api.schema import VALIDATIONS, Rule, require
@@ -52,67 +54,70 @@ WEB_LINK: Final = Rule(
 )
 
 
-def _rules(*rules: Rule) -> dict[str, object]:
-    return {VALIDATIONS: [rule.as_json() for rule in rules]}
+def _rules(*rules: Rule) -> JsonDict:
+    return {VALIDATIONS: [dict[str, JsonValue](rule.as_json()) for rule in rules]}
 
 
-def _plain(text: str) -> str:
-    require((PLAIN,), text)
-    return text
+def _held(*rules: Rule) -> AfterValidator:
+    def check(text: str) -> str:
+        require(rules, text)
+        return text
+
+    return AfterValidator(check)
 
 
-def _plain_user(text: str) -> str:
-    require((PLAIN, NOT_SYSTEM), text)
-    return text
+def _text(limit: int, *rules: Rule, least: int = 0) -> tuple[AfterValidator, FieldInfo]:
+    """Text of bounded length for which these rules hold; to be unpacked into ``Annotated``."""
+    bounds: dict[str, Any] = {"min_length": least} if least else {}
+    return _held(*rules), Field(max_length=limit, json_schema_extra=_rules(*rules), **bounds)
 
 
-def _plain_group(text: str) -> str:
-    require((PLAIN, NOT_SYSTEM_GROUP), text)
-    return text
+def _shape(pattern: str, message: str) -> Rule:
+    """A rule on the whole text; a pattern of the schema would do, but would tell a person nothing but itself."""
+    compiled = re.compile(pattern)
+    return Rule(f"self.matches('^{pattern}$')", message, lambda text: compiled.fullmatch(text) is not None)
 
-
-def _plain_link(text: str) -> str:
-    require((PLAIN, WEB_LINK), text)
-    return text
-
-
-_PlainText: TypeAlias = Annotated[str, AfterValidator(_plain), Field(json_schema_extra=_rules(PLAIN))]
-Reason: TypeAlias = Annotated[_PlainText, Field(min_length=1, max_length=1024)]
-Paragraph: TypeAlias = Annotated[_PlainText, Field(max_length=1024)]
-Word: TypeAlias = Annotated[_PlainText, Field(max_length=128)]
-Message: TypeAlias = Annotated[_PlainText, Field(min_length=1, max_length=512)]
-Principal: TypeAlias = Annotated[_PlainText, Field(min_length=1, max_length=256)]
-"""A username or a group as the API server authenticated it, or a glob over them."""
-ApproverUser: TypeAlias = Annotated[
-    str, AfterValidator(_plain_user), Field(min_length=1, max_length=256, json_schema_extra=_rules(PLAIN, NOT_SYSTEM))
-]
-ApproverGroup: TypeAlias = Annotated[
-    str,
-    AfterValidator(_plain_group),
-    Field(min_length=1, max_length=256, json_schema_extra=_rules(PLAIN, NOT_SYSTEM_GROUP)),
-]
-Link: TypeAlias = Annotated[
-    str, AfterValidator(_plain_link), Field(min_length=1, max_length=512, json_schema_extra=_rules(PLAIN, WEB_LINK))
-]
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-NamespaceName: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{_LABEL}$")]
-ObjectName: TypeAlias = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
-NamespaceGlob: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=63, pattern="^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$")
-]
-RoleName: TypeAlias = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.:@+]*$")]
-StageName: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{_LABEL}$")]
-Uid: TypeAlias = Annotated[str, Field(max_length=128)]
-RuleWord: TypeAlias = Annotated[_PlainText, Field(min_length=1, max_length=63)]
+LABEL: Final = _shape(_LABEL, "must be lower case letters, digits and '-', and start and end with a letter or digit")
+SUBDOMAIN: Final = _shape(
+    f"{_LABEL}([.]{_LABEL})*",
+    "must be lower case letters, digits, '-' and '.', and start and end with a letter or digit",
+)
+NAMESPACE_GLOB: Final = _shape(
+    "[-a-z0-9*]+", "must be the name of a namespace, in which * stands for any characters (there is no other pattern)"
+)
+ROLE_NAME: Final = _shape(
+    "[A-Za-z0-9][-A-Za-z0-9_.:@+]*", "must be the name of a role: letters, digits and any of -_.:@+ after the first"
+)
+
+Reason: TypeAlias = Annotated[str, *_text(1024, PLAIN, least=1)]
+Paragraph: TypeAlias = Annotated[str, *_text(1024, PLAIN)]
+Word: TypeAlias = Annotated[str, *_text(128, PLAIN)]
+Message: TypeAlias = Annotated[str, *_text(512, PLAIN, least=1)]
+Link: TypeAlias = Annotated[str, *_text(512, PLAIN, WEB_LINK, least=1)]
+Username: TypeAlias = Annotated[str, *_text(1024, PLAIN, least=1)]
+"""A username as the API server authenticated it, however long an identity provider makes it."""
+GroupName: TypeAlias = Annotated[str, Field(max_length=1024)]
+"""A group as the API server authenticated it; RBAC sets no limits, so neither do we but for size."""
+Principal: TypeAlias = Annotated[str, *_text(256, PLAIN, least=1)]
+"""A username or a group that a policy names, or a glob over them."""
+ApproverUser: TypeAlias = Annotated[str, *_text(256, PLAIN, NOT_SYSTEM, least=1)]
+ApproverGroup: TypeAlias = Annotated[str, *_text(256, PLAIN, NOT_SYSTEM_GROUP, least=1)]
+NamespaceName: TypeAlias = Annotated[str, *_text(63, LABEL, least=1)]
+NamespaceGlob: TypeAlias = Annotated[str, *_text(63, NAMESPACE_GLOB, least=1)]
+ObjectName: TypeAlias = Annotated[str, *_text(253, SUBDOMAIN, least=1)]
+RoleName: TypeAlias = Annotated[str, *_text(253, ROLE_NAME, least=1)]
+StageName: TypeAlias = Annotated[str, *_text(63, LABEL, least=1)]
+Verb: TypeAlias = Annotated[str, *_text(63, PLAIN, least=1)]
 """A verb of RBAC."""
-RuleGroup: TypeAlias = Annotated[_PlainText, Field(max_length=253)]
+ApiGroup: TypeAlias = Annotated[str, *_text(253, PLAIN)]
 """An API group of RBAC; the core group is the empty string."""
-RuleName: TypeAlias = Annotated[_PlainText, Field(min_length=1, max_length=253)]
-"""A resource or an object name of RBAC."""
+ResourceName: TypeAlias = Annotated[str, *_text(253, PLAIN, least=1)]
+"""A resource or the name of an object in RBAC."""
+Uid: TypeAlias = Annotated[str, Field(max_length=128)]
 CelSource: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
 Digest: TypeAlias = Annotated[str, Field(max_length=64, pattern="^([0-9a-f]{64})?$")]
-
 
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 

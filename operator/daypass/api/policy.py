@@ -92,7 +92,8 @@ class Stage(OpenObject):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.approvers.groups) || self.required <="
+            "has(self.approvers.groups) || !has(self.approvers.users) && !has(self.approvers.serviceAccounts)"
+            " || self.required <="
             " (has(self.approvers.users) ? size(self.approvers.users) : 0)"
             " + (has(self.approvers.serviceAccounts) ? size(self.approvers.serviceAccounts) : 0)",
             "required is more than the approvers that are listed, so the stage could never be satisfied",

@@ -60,16 +60,16 @@ class RoleName(OpenObject):
 class RuleBound(OpenObject):
     """Permissions that may be asked for: a request may ask for less, never for more."""
 
-    api_groups: list[fields.RuleGroup] = Field(
+    api_groups: list[fields.ApiGroup] = Field(
         **atomic(16, 1), description='API groups of the resources; "" is the core group, * is every group.'
     )
-    resources: list[fields.RuleName] = Field(
+    resources: list[fields.ResourceName] = Field(
         **atomic(32, 1), description="Resources in the plural, with a subresource after a slash, such as pods/log."
     )
-    resource_names: list[fields.RuleName] = Field(
+    resource_names: list[fields.ResourceName] = Field(
         default=[], **atomic(32), description="Names of single objects; every object of the resources when empty."
     )
-    verbs: list[fields.RuleWord] = Field(**atomic(16, 1), description="Verbs, such as get, list, watch, patch.")
+    verbs: list[fields.Verb] = Field(**atomic(16, 1), description="Verbs, such as get, list, watch, patch.")
 
 
 class Grants(OpenObject):

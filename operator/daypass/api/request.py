@@ -11,9 +11,9 @@ from daypass.api.schema import CheckedObject, Object, Rule, atomic
 class Requester(Object):
     """Who created the request, as the API server authenticated them. Filled in at admission; leave it out."""
 
-    username: fields.Principal = Field(description="Username of the caller who created the request.")
+    username: fields.Username = Field(description="Username of the caller who created the request.")
     uid: fields.Uid = Field(default="", description="Uid of that caller; empty for users of client certificates.")
-    groups: list[fields.Principal] = Field(
+    groups: list[fields.GroupName] = Field(
         default=[], **atomic(1024), description="Groups of that caller when the request was created."
     )
 
@@ -24,7 +24,7 @@ class Subject(CheckedObject):
     kind: Literal["User", "ServiceAccount"] = Field(
         description="User for a person or another authenticated client, ServiceAccount for a workload."
     )
-    name: fields.Principal = Field(description="The username, or the name of the ServiceAccount.")
+    name: fields.Username = Field(description="The username, or the name of the ServiceAccount.")
     namespace: fields.NamespaceName | None = Field(
         default=None, description="Namespace of the ServiceAccount; not given for a User."
     )
@@ -46,17 +46,11 @@ class Subject(CheckedObject):
             lambda subject: subject.kind != "User" or not subject.name.startswith("system:"),
         ),
         Rule(
-            "self.kind != 'ServiceAccount' || self.name.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
-            "the name of a ServiceAccount has only lower case letters, digits, '-' and '.'",
-            lambda subject: subject.kind != "ServiceAccount" or _is_object_name(subject.name),
+            f"self.kind != 'ServiceAccount' || {fields.SUBDOMAIN.expression.replace('self', 'self.name')}",
+            f"the name of a ServiceAccount {fields.SUBDOMAIN.message}",
+            lambda subject: subject.kind != "ServiceAccount" or fields.SUBDOMAIN.allows(subject.name),
         ),
     )
-
-
-def _is_object_name(name: str) -> bool:
-    inner = name.replace("-", "").replace(".", "")
-    ends = name[:1] + name[-1:]
-    return inner.isascii() and inner.isalnum() and inner == inner.lower() and ends.isalnum()
 
 
 class RoleReference(Object):
@@ -72,16 +66,16 @@ class RoleReference(Object):
 class PolicyRule(Object):
     """Exact permissions: every verb on every resource named here. Each of the first three lists is needed."""
 
-    api_groups: list[fields.RuleGroup] = Field(
+    api_groups: list[fields.ApiGroup] = Field(
         **atomic(16, 1), description='API groups of the resources; "" is the core group.'
     )
-    resources: list[fields.RuleName] = Field(
+    resources: list[fields.ResourceName] = Field(
         **atomic(32, 1), description="Resources in the plural, with a subresource after a slash, such as pods/log."
     )
-    resource_names: list[fields.RuleName] = Field(
+    resource_names: list[fields.ResourceName] = Field(
         default=[], **atomic(32), description="Names of single objects; every object of the resources when empty."
     )
-    verbs: list[fields.RuleWord] = Field(**atomic(16, 1), description="Verbs, such as get, list, watch, patch.")
+    verbs: list[fields.Verb] = Field(**atomic(16, 1), description="Verbs, such as get, list, watch, patch.")
 
 
 class Agent(Object):

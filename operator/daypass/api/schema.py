@@ -26,6 +26,10 @@ class Rule:
     reason: str = ""
     field_path: str = ""
 
+    def allows(self, value: object) -> bool:
+        """Whether the rule holds, as far as Python can judge."""
+        return self.holds is None or self.holds(value)
+
     def as_json(self) -> dict[str, str]:
         """The entry of ``x-kubernetes-validations``."""
         entry = {"rule": self.expression, "message": self.message}
@@ -38,7 +42,7 @@ class Rule:
 
 def require(rules: tuple[Rule, ...], value: object) -> None:
     """Raise what pydantic reports when a rule does not hold, with the message that the API server would give."""
-    broken = [rule.message for rule in rules if rule.holds is not None and not rule.holds(value)]
+    broken = [rule.message for rule in rules if not rule.allows(value)]
     if broken:
         kind, text = "rule", "{broken}"
         raise PydanticCustomError(kind, text, {"broken": "; ".join(broken)})

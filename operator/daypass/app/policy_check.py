@@ -9,6 +9,7 @@ from daypass.app.documents import UnreadableError, documents
 from daypass.app.policy_validation import validate_policy
 from daypass.domain import names, policy_rules
 from daypass.domain.expressions import Expressions
+from daypass.domain.policy import Effect, Match, Policy
 from daypass.domain.violations import Violation
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
