@@ -53,13 +53,14 @@ contracts: $(VENV)/.complete ## Layers, and who may import what
 
 .PHONY: verify
 verify: $(VENV)/.complete binaries ## What is generated is fresh, and a real API server accepts it
-	$(RUN)/python -m daypass.api.crd --check
-	$(RUN)/python -m pytest tests/cluster/test_crds_accepted.py
+	$(RUN)/python -m daypass.api.crd --check crds
+	$(RUN)/python helm/refresh.py --check
+	$(RUN)/python -m pytest tests/cluster/test_crds*.py
 
 .PHONY: generate
-generate: $(VENV)/.complete ## Write what is generated: crds/ and the chart's copies
-	$(RUN)/python -m daypass.api.crd --write
-	$(RUN)/ruff format
+generate: $(VENV)/.complete ## Write what is generated: crds/, the chart's copies of them and its README
+	$(RUN)/python -m daypass.api.crd --write crds
+	$(RUN)/python helm/refresh.py
 
 .PHONY: lock
 lock: $(VENV)/.complete ## Pin the newest allowed versions, with hashes and without addresses
@@ -70,7 +71,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 
 .PHONY: bench
 bench: $(VENV)/.complete binaries ## Count and print the figures, with the goal beside each
-	PYTHONPATH=tools:. $(RUN)/python -m bench
+	PYTHONPATH=tools:. $(RUN)/python -m bench $(ARGS)
 
 .PHONY: binaries
 binaries: $(VENV)/.complete
