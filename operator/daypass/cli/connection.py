@@ -8,6 +8,25 @@ import typer
 if TYPE_CHECKING:
     from daypass.kube.connection import Connection
 
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def host_and_port(address: str) -> str:
+    """Callback of an option: the address as it is, if it is HOST:PORT; raises typer.BadParameter."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        text = f"{address!r} is not HOST:PORT"
+        raise typer.BadParameter(text)
+    return address
+
+
+def _log_level(level: str) -> str:
+    if level not in _LOG_LEVELS:
+        text = f"{level!r} is none of {', '.join(_LOG_LEVELS)}"
+        raise typer.BadParameter(text)
+    return level
+
+
 NamespaceOption = Annotated[
     str,
     typer.Option(
@@ -41,11 +60,18 @@ KubeconfigOption = Annotated[
 ]
 HealthAddressOption = Annotated[
     str,
-    typer.Option(help="HOST:PORT on which /healthz, /readyz and /metrics are served; port 0 takes a free one."),
+    typer.Option(
+        callback=host_and_port,
+        help="HOST:PORT on which /healthz, /readyz and /metrics are served; port 0 takes a free one.",
+    ),
 ]
 LogLevelOption = Annotated[
     str,
-    typer.Option(envvar="DAYPASS_LOG_LEVEL", help="Least level that is logged: debug, info, warning or error."),
+    typer.Option(
+        callback=_log_level,
+        envvar="DAYPASS_LOG_LEVEL",
+        help="Least level that is logged: debug, info, warning or error.",
+    ),
 ]
 DEFAULT_NAMESPACE = "daypass-system"
 DEFAULT_HEALTH_ADDRESS = "0.0.0.0:8080"

@@ -37,11 +37,15 @@ def _module(name: str) -> ModuleType | None:
         raise
 
 
-for _name in ("controller", "webhook", "setup"):
+for _name, _short in (
+    ("controller", "Run the operator: make and end grants."),
+    ("webhook", "Serve admission: stamp, sign, guard."),
+    ("setup", "Make keys, certificates, configurations."),
+):
     if _found := _module(_name):
-        app.command(_name)(getattr(_found, _name))
+        app.command(_name, short_help=_short)(getattr(_found, _name))
 if _found := _module("policy"):
-    policy_app.command("check")(_found.check)
+    policy_app.command("check", short_help="Check policies in files.")(_found.check)
     app.add_typer(policy_app, name="policy")
 
 
