@@ -3,10 +3,12 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from bed import binaries, keeper
 from bed.cluster import Bed
 from bed.endpoint import RefusedError
+from bed.folders import REPOSITORY
 from bed.gobuild import BuildError
 from bed.install import InstallError
 from bed.processes import NotReadyError
@@ -61,8 +63,13 @@ def _up() -> int:
         binaries.locate()
         with step("starting a control plane with Daypass"):
             keeper.up()
-    sys.stdout.write(_USE)
+    sys.stdout.write(_USE.replace(".bed", _shown(keeper.HOME)))
     return 0
+
+
+def _shown(path: Path) -> str:
+    """As a person in the clone would type it."""
+    return str(path.relative_to(REPOSITORY)) if path.is_relative_to(REPOSITORY) else str(path)
 
 
 def _down() -> int:

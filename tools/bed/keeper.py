@@ -17,7 +17,7 @@ from bed.processes import NotReadyError
 from bed.progress import say
 from bed.users import PEOPLE, Context, kubeconfig
 
-HOME: Final = REPOSITORY / ".bed"
+HOME: Final = Path(os.environ.get("DAYPASS_BED") or REPOSITORY / ".bed")
 KUBECONFIG: Final = HOME / "kubeconfig"
 ENVIRONMENT: Final = HOME / "env"
 EXAMPLES: Final = REPOSITORY / "examples" / "demo"
@@ -53,18 +53,27 @@ def up() -> None:
             start_new_session=True,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY / "tools")},
         )
+    try:
+        _follow(keeper)
+    except BaseException:
+        with suppress(ProcessLookupError):
+            keeper.terminate()
+        raise
+
+
+def _follow(keeper: subprocess.Popen[bytes]) -> None:
+    """Show what the keeper says until the kubeconfig is there."""
     deadline = time.monotonic() + _UP_SECONDS
     with _LOG.open() as log:
-        while not KUBECONFIG.exists():
+        while True:
+            up, ended = KUBECONFIG.exists(), keeper.poll() is not None
             sys.stderr.write(log.read())
-            if keeper.poll() is not None or time.monotonic() > deadline:
-                sys.stderr.write(log.read())
-                with suppress(ProcessLookupError):
-                    keeper.terminate()
+            if up:
+                return
+            if ended or time.monotonic() > deadline:
                 message = "the bed did not come up: see above"
                 raise NotReadyError(message)
             time.sleep(0.1)
-        sys.stderr.write(log.read())
 
 
 def down() -> bool:
@@ -85,9 +94,10 @@ def down() -> bool:
 def keep() -> None:
     """Hold a bed in ``.bed`` until SIGTERM: what ``up`` starts."""
     signal.signal(signal.SIGTERM, _end)
-    bed = Bed.launch(BedFolder.claim(_RUN))
+    folder = BedFolder.claim(_RUN)
+    _PID.write_text(str(os.getpid()))
+    bed = Bed.launch(folder)
     try:
-        _PID.write_text(str(os.getpid()))
         bed.install()
         bed.start()
         for name in ("cluster.yaml", "policies.yaml"):
