@@ -40,18 +40,16 @@ class Findings:
     """Time of the latest review that counted."""
 
 
-def phase_of(request: Request, observed: Observed) -> Phase:
+def phase_of(request: Request) -> Phase:
     """Which of the three functions decides.
 
-    A dead-man Job that is there means that the grant was begun, whatever status says: status is written after it, and
-    a controller may have been killed in between (T37).
+    Until status says that the grant began, everything is judged again, though its objects may be there already: a
+    controller may have been killed between making them and writing it down (T37).
     """
     state = state_of(request.record)
     if state is not None and state.final:
         return Phase.RESTING
-    if request.record.start_time is not None or observed.job is not None:
-        return Phase.HELD
-    return Phase.PENDING
+    return Phase.PENDING if request.record.start_time is None else Phase.HELD
 
 
 def rest(request: Request, retention_seconds: int) -> Outcome:
@@ -67,7 +65,9 @@ def rest(request: Request, retention_seconds: int) -> Outcome:
     )
 
 
-def await_answer(request: Request, findings: Findings, now: datetime, handover: datetime | None) -> Outcome:
+def await_answer(
+    request: Request, observed: Observed, findings: Findings, now: datetime, handover: datetime | None
+) -> Outcome:
     """What becomes of a pending request.
 
     In this order: withdrawn, impossible, denied by policy, denied by a person, revoked before it began, undecided,
@@ -93,7 +93,7 @@ def await_answer(request: Request, findings: Findings, now: datetime, handover: 
             return outcomes.timed_out(request, deadline, now)
         return outcomes.undecided(request, findings.trouble or _message(evaluation), deadline)
     if tally.complete:
-        return _approved(request, findings, now, handover)
+        return _approved(request, observed, findings, now, handover)
     if now >= deadline:
         return outcomes.timed_out(request, deadline, now)
     return outcomes.waiting(tally, deadline)
@@ -113,8 +113,10 @@ def _message(evaluation: Evaluation | None) -> str:
     return "" if evaluation is None else evaluation.message
 
 
-def _approved(request: Request, findings: Findings, now: datetime, handover: datetime | None) -> Outcome:
-    """Everyone agreed: wait for ``startTime``, or begin."""
+def _approved(
+    request: Request, observed: Observed, findings: Findings, now: datetime, handover: datetime | None
+) -> Outcome:
+    """Everyone agreed: wait for ``startTime``, or begin; go on where a Job says that it was begun."""
     decided = findings.decided_at or request.creation_time
     approved_time = request.record.approved_time or deadlines.floor(now)
     approval = outcomes.approval(findings.tally, findings.evaluation)
@@ -124,17 +126,13 @@ def _approved(request: Request, findings: Findings, now: datetime, handover: dat
         decided = max(decided, request.start_time)
     begin = deadlines.activation(decided, now, handover)
     end = deadlines.expiration(begin, request.duration_seconds)
+    persisted = observed.job.content.tag.expiration if observed.job is not None else None
+    if persisted is not None:
+        begin, end = deadlines.expiration(persisted, -request.duration_seconds), persisted
     if end <= now:
         # Fail closed: a former controller may have granted this, and the grant have ended, without a trace (T37).
         return outcomes.missed(begin, end, approved_time, approval, now)
     return outcomes.active(begin, end, approved_time, approval)
-
-
-def expiration_of(request: Request, observed: Observed) -> datetime | None:
-    """The end of a grant that was begun: as recorded, else as its Job says; never computed anew."""
-    if request.record.expiration_time is not None:
-        return request.record.expiration_time
-    return observed.job.content.tag.expiration if observed.job is not None else None
 
 
 def hold(request: Request, observed: Observed, tally: Tally, drift: str, now: datetime) -> Outcome:
@@ -144,10 +142,10 @@ def hold(request: Request, observed: Observed, tally: Tally, drift: str, now: da
     work, its role not what was approved (``drift`` says how), and otherwise it is active. An approver's Deny that came
     too late to prevent the grant ends it.
     """
-    end = expiration_of(request, observed)
+    end = request.record.expiration_time
     if end is None:
-        # Fail closed: a Job of ours that does not say until when grants nothing.
-        return outcomes.ended(request, State.FAILED, "The dead-man Job does not say when the grant ends.", now)
+        # Fail closed: a grant of which nobody knows the end is none.
+        return outcomes.ended(request, State.FAILED, "Nobody knows when the grant ends.", now)
     if request.deletion_time is not None:
         return outcomes.ended(request, State.REVOKED, "RequestDeleted: the request was deleted.", now)
     if tally.release is not None:
@@ -190,5 +188,3 @@ def _same_binding(request: Request, observed: Observed) -> bool:
         return False
     recorded = [one.uid for one in request.record.objects if one.kind == "RoleBinding"]
     return not recorded or binding.found.uid in recorded
-
-

@@ -103,7 +103,10 @@ def timed_out(request: Request, deadline: datetime, now: datetime) -> Outcome:
     """Nobody answered in time."""
     message = f"Not approved by {_moment(deadline)}."
     return replace(
-        ended(request, State.TIMED_OUT, message, now), approved=False, approved_time=None, pending_deadline_time=deadline
+        ended(request, State.TIMED_OUT, message, now),
+        approved=False,
+        approved_time=None,
+        pending_deadline_time=deadline,
     )
 
 

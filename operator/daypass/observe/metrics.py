@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Plat
 REGISTRY: Final = CollectorRegistry(auto_describe=False)
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Buckets: decisions take a millisecond, an API server in trouble ten seconds."""
-LATENESS: Final = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 15.0, 60.0, 600.0)
+LATENESS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 15.0, 60.0, 600.0)
 """Buckets of how late access ended; beyond 15 s not even the dead-man Job was in time."""
 NAME: Final = re.compile(r"daypass_[a-z]+(_[a-z]+)*")
 
@@ -98,6 +98,11 @@ grant_end_lateness = histogram(
     "daypass_grant_end_lateness_seconds",
     "How long after its deadline a grant was removed by the controller.",
     buckets=LATENESS,
+)
+grants_active = gauge("daypass_grants_active", "Requests whose access is given at this moment.")
+bindings_overdue = gauge(
+    "daypass_bindings_overdue",
+    "RoleBindings of grants that are there a second or more after their end: must be 0.",
 )
 events_dropped = counter("daypass_events_dropped_total", "Events that were not published.")
 

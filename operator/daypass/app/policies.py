@@ -1,0 +1,216 @@
+"""Every ApprovalPolicy that is known, and what is reported about each: Ready, or Stalled with the reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from daypass.api.convert import policy_from, rules_from
+from daypass.api.malformed import MalformedError
+from daypass.app.manifests import RBAC_GROUP, time_from
+from daypass.app.ports import APPROVAL_POLICIES, Clock, Json, Objects, RefusedError, Resource
+from daypass.app.status import condition_json
+from daypass.domain import policy_rules
+from daypass.domain.coverage import missing
+from daypass.domain.deadlines import floor
+from daypass.domain.expressions import Expressions
+from daypass.domain.permissions import RoleReference, Rule
+from daypass.domain.policy import Policy
+from daypass.domain.policy_set import PolicySet
+from daypass.domain.request import Condition
+
+ACCESS_REVIEWS: Final = Resource(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)
+RULES_REVIEWS: Final = Resource(
+    "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False
+)
+RECHECK_SECONDS: Final = 300
+"""What the operator may bind changes without any policy changing."""
+MAX_MESSAGE: Final = 32_000
+
+
+class Policies:
+    """The policies as last heard of; one that can't be read is a fault, never left out in silence."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[str, Json] = {}
+        self._read: dict[str, Policy] = {}
+        self._set = PolicySet()
+        self.unreadable: dict[str, str] = {}
+        """Name and reason of each policy that could not be read."""
+        self.faults: dict[str, tuple[int, str]] = {}
+        """Generation and text of what failed while a policy was evaluated."""
+
+    def take(self, body: Json) -> bool:
+        """Keep a policy; whether its spec is news."""
+        name = body["metadata"]["name"]
+        known = self._bodies.get(name)
+        if known is not None and int(known["metadata"]["resourceVersion"]) >= int(body["metadata"]["resourceVersion"]):
+            return False
+        self._bodies[name] = body
+        if known is not None and _identity(known) == _identity(body):
+            return False
+        self.unreadable.pop(name, None)
+        self.faults.pop(name, None)
+        try:
+            self._read[name] = policy_from(body)
+        except MalformedError as error:
+            # Fail closed: it stays known as unreadable, and while it does nothing is granted (T63).
+            self._read.pop(name, None)
+            self.unreadable[name] = str(error)
+        self._set = PolicySet(self._read.values())
+        return True
+
+    def drop(self, name: str) -> None:
+        """Forget a policy that is gone."""
+        self._bodies.pop(name, None)
+        self._read.pop(name, None)
+        self.unreadable.pop(name, None)
+        self.faults.pop(name, None)
+        self._set = PolicySet(self._read.values())
+
+    def failed(self, name: str, message: str) -> bool:
+        """Something in a policy could not be evaluated; whether that is news."""
+        policy = self._read.get(name)
+        if policy is None or self.faults.get(name) == (policy.generation, message):
+            return False
+        self.faults[name] = (policy.generation, message)
+        return True
+
+    def readable(self) -> Sequence[Policy]:
+        """The policies that could be read."""
+        return self._set
+
+    def body(self, name: str) -> Json | None:
+        """A policy as it was heard."""
+        return self._bodies.get(name)
+
+    def find(self, name: str) -> Policy | None:
+        """A policy that could be read."""
+        return self._read.get(name)
+
+    def names(self) -> list[str]:
+        """All of them, also those that could not be read."""
+        return list(self._bodies)
+
+
+def _identity(body: Json) -> tuple[str, int]:
+    return (body["metadata"]["uid"], body["metadata"].get("generation", 0))
+
+
+@dataclass(slots=True)
+class Reports:
+    """Says of a policy what its author should know, and writes it down when that changes."""
+
+    objects: Objects
+    clock: Clock
+    policies: Policies
+    expressions: Expressions
+    _held: tuple[datetime, tuple[Rule, ...]] | None = field(default=None)
+
+    async def report(self, name: str) -> datetime | None:
+        """Bring a policy's status up to date; when to look again. Raises ApiError."""
+        body = self.policies.body(name)
+        if body is None:
+            return None
+        now = self.clock.now()
+        faults = await self._faults(name)
+        generation = body["metadata"].get("generation", 0)
+        current: Mapping[str, Any] = body.get("status") or {}
+        told = _conditions(current, faults, generation, now)
+        wanted = {"observedGeneration": generation, "conditions": [condition_json(one) for one in told]}
+        if any(current.get(key) != value for key, value in wanted.items()):
+            patch = {"metadata": {"resourceVersion": body["metadata"]["resourceVersion"]}, "status": wanted}
+            self.policies.take(await self.objects.merge_patch(APPROVAL_POLICIES, name, patch, subresource="status"))
+        return now + timedelta(seconds=RECHECK_SECONDS)
+
+    async def _faults(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Reason and text of each thing that is wrong."""
+        policy = self.policies.find(name)
+        if policy is None:
+            return (("Malformed", self.policies.unreadable.get(name, "")),)
+        others = self.policies.readable()
+        found = [("Malformed", str(one)) for one in policy_rules.violations(policy, others)]
+        found += [
+            ("InvalidExpression", str(one)) for one in policy_rules.expression_violations(policy, self.expressions)
+        ]
+        found += [("UnknownPolicy", str(one)) for one in policy_rules.unresolved(policy, others)]
+        if name in self.policies.faults:
+            found.append(("ExpressionFailed", self.policies.faults[name][1]))
+        if policy.match.grants is not None and policy.effect is policy.effect.ALLOW:
+            for role in policy.match.grants.roles:
+                if not await self._may_bind(role, policy):
+                    found.append(("NotGrantable", f"Daypass may not bind {role.kind} {role.name}: see grantableRoles"))
+            found += await self._beyond(policy.match.grants.rules)
+        return tuple(found)
+
+    async def _may_bind(self, role: RoleReference, policy: Policy) -> bool:
+        attributes = {
+            "group": RBAC_GROUP,
+            "resource": "clusterroles" if role.kind == "ClusterRole" else "roles",
+            "verb": "bind",
+            "name": role.name,
+        }
+        literal = [one for one in policy.match.namespaces or () if "*" not in one]
+        for namespace in literal if role.kind == "Role" and literal else [""]:
+            spec = {"resourceAttributes": attributes | ({"namespace": namespace} if namespace else {})}
+            review = {"apiVersion": ACCESS_REVIEWS.api_version, "kind": ACCESS_REVIEWS.kind, "spec": spec}
+            answer = await self.objects.create(ACCESS_REVIEWS, review)
+            if not (answer.get("status") or {}).get("allowed"):
+                return False
+        return True
+
+    async def _beyond(self, rules: Sequence[Rule]) -> list[tuple[str, str]]:
+        if not rules:
+            return []
+        return [
+            ("NotGrantable", f"Daypass does not hold {rule_text(rule)}: see grantableRules")
+            for rule in missing(await self.held(), rules)
+        ]
+
+    async def held(self) -> tuple[Rule, ...]:
+        """What the operator itself may do everywhere, a minute old at most; what it holds it may grant by rules."""
+        now = self.clock.now()
+        if self._held is not None and now - self._held[0] < timedelta(seconds=60):
+            return self._held[1]
+        spec = {"namespace": "default"}
+        review = {"apiVersion": RULES_REVIEWS.api_version, "kind": RULES_REVIEWS.kind, "spec": spec}
+        try:
+            answer = await self.objects.create(RULES_REVIEWS, review)
+        except RefusedError:
+            return ()
+        rules = rules_from((answer.get("status") or {}).get("resourceRules") or [])
+        self._held = (now, rules)
+        return rules
+
+
+def rule_text(rule: Rule) -> str:
+    """A permission in words."""
+    resources = ", ".join(
+        f"{resource}.{group}" if group else resource for group in rule.api_groups for resource in rule.resources
+    )
+    names = f" named {', '.join(rule.resource_names)}" if rule.resource_names else ""
+    return f"{', '.join(rule.verbs)} {resources}{names}"
+
+
+def _conditions(
+    current: Mapping[str, Any], faults: Sequence[tuple[str, str]], generation: int, now: datetime
+) -> list[Condition]:
+    message = "; ".join(text for _, text in faults)[:MAX_MESSAGE]
+    told = [("Ready", "False" if faults else "True")]
+    if faults:
+        told.append(("Stalled", "True"))
+    reason = faults[0][0] if faults else "Ready"
+    text = message or "The policy is in force."
+    return [
+        Condition(kind, status, reason, text, generation, _since(current, kind, status, now)) for kind, status in told
+    ]
+
+
+def _since(current: Mapping[str, Any], kind: str, status: str, now: datetime) -> datetime:
+    for one in current.get("conditions") or []:
+        since = time_from(one.get("lastTransitionTime"))
+        if one.get("type") == kind and one.get("status") == status and since is not None:
+            return since
+    return floor(now)

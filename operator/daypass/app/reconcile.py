@@ -1,0 +1,241 @@
+"""One request, once: observe, decide, plan, act, and write status down.
+
+Whatever happens between two calls, the next run goes on from what is there (T37).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from daypass.api.convert import request_from
+from daypass.app import status
+from daypass.app.act import GrantError, Hand
+from daypass.app.drift import drift_of
+from daypass.app.grants import Grants
+from daypass.app.journal import Journal
+from daypass.app.judge import Judge, Judgement
+from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Objects
+from daypass.app.requests import Entry, Requests
+from daypass.app.surroundings import Known, Surroundings, surroundings
+from daypass.app.unreadable import tell_unreadable
+from daypass.domain import deadlines, outcomes
+from daypass.domain.conditions import State, state_of, was_granted
+from daypass.domain.grants import GrantKind, Observed
+from daypass.domain.lifecycle import Phase, await_answer, hold, phase_of, rest
+from daypass.domain.outcomes import Outcome
+from daypass.domain.plan import NOTHING
+from daypass.domain.request import Request
+
+ATTEMPTS: Final = 4
+"""How often a run starts again by itself because somebody wrote at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an installation may choose."""
+
+    retention_seconds: int = 30 * 86_400
+    handover: datetime | None = None
+    """The last moment at which a former controller can have acted; see ``deadlines.activation``."""
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """The means, and the one method that uses them."""
+
+    objects: Objects
+    clock: Clock
+    known: Known
+    requests: Requests
+    grants: Grants
+    judge: Judge
+    hand: Hand
+    journal: Journal
+    settings: Settings
+    _subjects: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    async def reconcile(self, key: str) -> datetime | None:
+        """Bring a request to where it should be; when to look again. Raises ApiError: try again later."""
+        for attempt in range(ATTEMPTS):
+            entry = self.requests.get(key)
+            if entry is None:
+                return None
+            try:
+                return await self._once(entry)
+            except ApiError as error:
+                if not isinstance(error, ConflictError) and error.code != HTTPStatus.NOT_FOUND:
+                    raise
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                await self._refresh(entry)
+        return None
+
+    async def cut(self, key: str) -> None:
+        """Take away the access of a grant whose time is over, before anything else about it is done (T30)."""
+        entry = self.requests.get(key)
+        end = entry.slim.record.expiration_time if entry is not None and entry.slim is not None else None
+        now = self.clock.now()
+        if (
+            entry is not None
+            and end is not None
+            and end <= now
+            and await self.hand.delete(entry.uid, GrantKind.BINDING)
+        ):
+            self.journal.ended((self.clock.now() - end).total_seconds())
+
+    async def _once(self, entry: Entry) -> datetime | None:
+        if entry.slim is None:
+            await tell_unreadable(entry, self.objects, self.journal, self.clock.now())
+            return None
+        body = entry.body
+        request = request_from(body)
+        current: Mapping[str, Any] = body.get("status") or {}
+        match phase_of(request):
+            case Phase.RESTING:
+                return await self._rest(request)
+            case Phase.HELD:
+                return await self._hold(request, entry.version, current)
+            case Phase.PENDING:
+                return await self._pending(request, entry.version, current)
+
+    async def _rest(self, request: Request) -> datetime | None:
+        outcome = rest(request, self.settings.retention_seconds)
+        await self.hand.apply(request, NOTHING)
+        if outcome.wake is None or self.clock.now() < outcome.wake:
+            return outcome.wake
+        if await self.objects.delete(ACCESS_REQUESTS, request.name, request.uid, request.namespace):
+            self.journal.noted(request, "RequestDeleted", "The retention time of the finished request is over.")
+        return None
+
+    async def _hold(self, request: Request, version: str, current: Mapping[str, Any]) -> datetime | None:
+        tally = await self.judge.standing(request)
+        drift = await drift_of(request, self.known, self.objects, self.judge)
+        outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
+        if outcome.state is State.REVOKED and tally.revocation is None and tally.denial is None:
+            await self.hand.reread(request)
+            outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
+        return await self._carry_out(request, version, current, outcome, status.judged_before(current))
+
+    async def _pending(self, request: Request, version: str, current: Mapping[str, Any]) -> datetime | None:
+        around = await surroundings(request, self.known, self.objects, live=False)
+        judgement = await self.judge.judge(request, around, self.clock.now())
+        outcome = self._answer(request, judgement)
+        if not outcome.wants.chain and outcome.state is not State.FAILED:
+            return await self._settle(request, version, current, outcome, judgement)
+        async with self._one_by_one(request, judgement):
+            return await self._begin(request, version, around, judgement)
+
+    async def _begin(
+        self, request: Request, version: str, around: Surroundings, judgement: Judgement
+    ) -> datetime | None:
+        """Grant, or fail for good: on live reads of request, role and ServiceAccount only (T22, T34)."""
+        body, fresh = await asyncio.gather(
+            self.objects.get(ACCESS_REQUESTS, request.name, request.namespace),
+            surroundings(request, self.known, self.objects, live=True),
+        )
+        if body is None or body["metadata"]["uid"] != request.uid:
+            self.requests.drop(f"{request.namespace}/{request.name}", request.uid)
+            await self.hand.clear(request.uid)
+            return None
+        if body["metadata"]["resourceVersion"] != version:
+            self.requests.take(body)
+            message = "the request has changed"
+            raise ConflictError(message)
+        if fresh != around or judgement.counts_peers:
+            judgement = await self.judge.judge(request, fresh, self.clock.now())
+        outcome = self._answer(request, judgement)
+        return await self._settle(request, version, body.get("status") or {}, outcome, judgement)
+
+    def _answer(self, request: Request, judgement: Judgement) -> Outcome:
+        observed = self.grants.observed(request.uid)
+        return await_answer(request, observed, judgement.findings, self.clock.now(), self.settings.handover)
+
+    async def _settle(
+        self, request: Request, version: str, current: Mapping[str, Any], outcome: Outcome, judgement: Judgement
+    ) -> datetime | None:
+        findings = judgement.findings
+        judged = status.judged_now(findings.evaluation, findings.tally, judgement.digest)
+        if judgement.void:
+            people = ", ".join(sorted({vote.reviewer.username for vote in judgement.void}))
+            text = f"What was approved has changed: the approval of {people} is void."
+            self.journal.noted(request, "ReviewVoid", text)
+        for key_id in self.judge.ballots.unknown(request):
+            self.journal.noted(request, "ReviewVoid", f"Reviews signed by key {key_id} are void: it is not published.")
+        wake = await self._carry_out(request, version, current, outcome, judged)
+        if outcome.state is State.ACTIVE and findings.decided_at is not None:
+            self.journal.granted((self.clock.now() - findings.decided_at).total_seconds())
+        return wake
+
+    async def _carry_out(
+        self,
+        request: Request,
+        version: str,
+        current: Mapping[str, Any],
+        outcome: Outcome,
+        judged: Mapping[str, Any],
+    ) -> datetime | None:
+        """Act, then write down; what only holds access back is written down first.
+
+        A kill in between must not look as if others had taken the binding away: status says "given" only while the
+        binding should be there.
+        """
+        if outcome.wants.chain and not outcome.wants.binding:
+            kept = replace(self.grants.observed(request.uid), binding=None)
+            await self._write(request, version, current, outcome, judged, kept)
+            await self.hand.apply(request, outcome.wants)
+            return outcome.wake
+        try:
+            observed = await self.hand.apply(request, outcome.wants)
+        except GrantError as error:
+            outcome = outcomes.failed(outcome, str(error), self.clock.now())
+            observed = await self.hand.apply(request, outcome.wants)
+        await self._write(request, version, current, outcome, judged, observed)
+        if outcome.state.final:
+            return (outcome.end_time or self.clock.now()) + timedelta(seconds=self.settings.retention_seconds)
+        if observed.job is not None and observed.job.started is None:
+            return outcome.waking(deadlines.start_due(observed.job.created)).wake
+        return outcome.wake
+
+    async def _write(
+        self,
+        request: Request,
+        version: str,
+        current: Mapping[str, Any],
+        outcome: Outcome,
+        judged: Mapping[str, Any],
+        observed: Observed,
+    ) -> None:
+        """Write status if it says anything else than what stands."""
+        if outcome.keep_status:
+            return
+        objects = request.record.objects if outcome.state.final else observed.references
+        wanted = status.status_of(request, outcome, objects, judged, self.clock.now())
+        if not status.changes(current, wanted):
+            return
+        body = await self.objects.merge_patch(
+            ACCESS_REQUESTS, request.name, status.patch(version, wanted), request.namespace, "status"
+        )
+        self.requests.take(body)
+        before = state_of(request.record)
+        if before is not outcome.state or was_granted(request.record) is not (outcome.state is State.ACTIVE):
+            self.journal.decided(request, before, outcome.state, outcome.message)
+
+    async def _refresh(self, entry: Entry) -> None:
+        namespace, _, name = entry.key.partition("/")
+        body = await self.objects.get(ACCESS_REQUESTS, name, namespace)
+        if body is not None and body["metadata"]["uid"] == entry.uid:
+            self.requests.take(body)
+            return
+        self.requests.drop(entry.key, entry.uid)
+        await self.hand.clear(entry.uid)
+
+    def _one_by_one(self, request: Request, judgement: Judgement) -> AbstractAsyncContextManager[None]:
+        """Requests of one subject whose limits count each other are granted one after another."""
+        if not judgement.counts_peers:
+            return nullcontext()
+        return self._subjects.setdefault(request.subject.username, asyncio.Lock())

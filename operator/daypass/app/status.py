@@ -1,0 +1,112 @@
+"""The one write of status: every field of ours named, null where empty; never ``review`` nor ``reviews``."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from daypass.api.convert import approvers_json, time_json
+from daypass.app.ports import Json
+from daypass.domain.conditions import Telling, conditions
+from daypass.domain.evaluation import Evaluation
+from daypass.domain.outcomes import Outcome
+from daypass.domain.quorum import Tally
+from daypass.domain.request import Condition, ObjectReference, Request
+
+MAX_MESSAGE: Final = 32_000
+MAX_FINDINGS: Final = 64
+MAX_FINDING: Final = 1024
+OWN_FIELDS: Final = (
+    "conditions",
+    "policies",
+    "risk",
+    "stages",
+    "digest",
+    "pendingDeadlineTime",
+    "approvedTime",
+    "startTime",
+    "expirationTime",
+    "endTime",
+    "objects",
+)
+
+
+def status_of(
+    request: Request,
+    outcome: Outcome,
+    objects: Iterable[ObjectReference],
+    judged: Mapping[str, Any],
+    now: datetime,
+) -> dict[str, Any]:
+    """All fields of ours as they should be; ``judged`` holds those that come from policies."""
+    telling = Telling(outcome.state, outcome.message[:MAX_MESSAGE], outcome.approved, outcome.approval[:MAX_MESSAGE])
+    return {
+        **judged,
+        "conditions": [condition_json(one) for one in conditions(telling, request.record, request.generation, now)],
+        "pendingDeadlineTime": time_json(outcome.pending_deadline_time or request.record.pending_deadline_time),
+        "approvedTime": time_json(outcome.approved_time),
+        "startTime": time_json(outcome.start_time),
+        "expirationTime": time_json(outcome.expiration_time),
+        "endTime": time_json(outcome.end_time),
+        "objects": [_reference(one) for one in objects] or None,
+    }
+
+
+def judged_now(evaluation: Evaluation | None, tally: Tally | None, digest: str) -> dict[str, Any]:
+    """The fields that come from policies, as they are judged now."""
+    progress = tally.progress if tally is not None else ()
+    stages = [
+        {
+            "policy": one.policy,
+            "name": one.stage.name,
+            "required": one.stage.required,
+            "approvers": approvers_json(one.stage.approvers),
+            "requireDigest": one.stage.require_digest,
+            "approvedBy": list(one.approved_by),
+            "satisfied": one.satisfied,
+        }
+        for one in progress
+    ]
+    policies = evaluation.policies if evaluation is not None else ()
+    risk = evaluation.risk if evaluation is not None else None
+    return {
+        "policies": [{"name": one.name, "uid": one.uid, "generation": one.generation} for one in policies] or None,
+        "risk": None
+        if risk is None
+        else {"level": risk.level.label, "findings": [text[:MAX_FINDING] for text in risk.findings[:MAX_FINDINGS]]},
+        "stages": stages or None,
+        "digest": digest or None,
+    }
+
+
+def judged_before(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The same fields as they stand: after activation policies don't matter."""
+    return {field: status.get(field) or None for field in ("policies", "risk", "stages", "digest")}
+
+
+def changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a write would change anything."""
+    return any((current.get(field) or None) != (wanted.get(field) or None) for field in OWN_FIELDS)
+
+
+def patch(version: str, wanted: Mapping[str, Any]) -> Json:
+    """The merge patch; the resourceVersion is its precondition."""
+    return {
+        "metadata": {"resourceVersion": version},
+        "status": {field: wanted.get(field) or None for field in OWN_FIELDS},
+    }
+
+
+def condition_json(condition: Condition) -> dict[str, Any]:
+    """A condition as the API spells it."""
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "observedGeneration": condition.observed_generation,
+        "lastTransitionTime": time_json(condition.last_transition_time),
+    }
+
+
+def _reference(one: ObjectReference) -> dict[str, str]:
+    return {"kind": one.kind, "namespace": one.namespace, "name": one.name, "uid": one.uid}

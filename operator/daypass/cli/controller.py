@@ -1,0 +1,52 @@
+"""``daypass controller``: options only; what it does is in ``daypass.controller``."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from daypass.cli.connection import (
+    DEFAULT_HEALTH_ADDRESS,
+    DEFAULT_NAMESPACE,
+    HealthAddressOption,
+    KubeconfigOption,
+    LogLevelOption,
+    NamespaceOption,
+    ServerOption,
+    ServiceAccountDirOption,
+    connect,
+)
+
+DAY_SECONDS = 86_400
+RetentionOption = Annotated[
+    int,
+    typer.Option(
+        "--retention-seconds",
+        envvar="DAYPASS_RETENTION_SECONDS",
+        min=60,
+        help="Finished requests are deleted after so many seconds.",
+    ),
+]
+
+
+def controller(
+    *,
+    namespace: NamespaceOption = DEFAULT_NAMESPACE,
+    server: ServerOption = "",
+    service_account_dir: ServiceAccountDirOption = None,
+    kubeconfig: KubeconfigOption = None,
+    health_address: HealthAddressOption = DEFAULT_HEALTH_ADDRESS,
+    retention_seconds: RetentionOption = 30 * DAY_SECONDS,
+    log_level: LogLevelOption = "info",
+) -> None:
+    """Decide requests, give access and end it on time; one of several replicas leads."""
+    from daypass.controller.run import Options, run
+    from daypass.observe import logs
+
+    logs.configure(log_level)
+
+    async def main() -> int:
+        connection = await connect(server, service_account_dir, kubeconfig)
+        return await run(connection, Options(namespace, health_address, retention_seconds))
+
+    raise typer.Exit(asyncio.run(main()))

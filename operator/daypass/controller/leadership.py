@@ -1,0 +1,95 @@
+"""Writes only while we lead (T38), and what the former leader may have done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from daypass.app.manifests import time_from
+from daypass.app.ports import LEASES, Json, Objects, Resource, UnavailableError
+
+AFTERLIFE_SECONDS: Final = 15
+"""A former leader that just vanished can have acted for so long after it last renewed its Lease."""
+
+
+class NotLeadingError(UnavailableError):
+    """The Lease is not held: nothing is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderObjects:
+    """The API server, for as long as we lead."""
+
+    objects: Objects
+    leading: Callable[[], bool]
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
+        """As ``Objects.get``."""
+        return await self.objects.get(resource, name, namespace)
+
+    async def create(self, resource: Resource, body: Json, namespace: str = "") -> Json:
+        """As ``Objects.create``; raises NotLeadingError."""
+        self._demand()
+        return await self.objects.create(resource, body, namespace)
+
+    async def replace(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
+        """As ``Objects.replace``; raises NotLeadingError."""
+        self._demand()
+        return await self.objects.replace(resource, name, body, namespace)
+
+    async def merge_patch(
+        self, resource: Resource, name: str, patch: Json, namespace: str = "", subresource: str = ""
+    ) -> Json:
+        """As ``Objects.merge_patch``; raises NotLeadingError."""
+        self._demand()
+        return await self.objects.merge_patch(resource, name, patch, namespace, subresource)
+
+    async def delete(self, resource: Resource, name: str, uid: str, namespace: str = "") -> bool:
+        """As ``Objects.delete``; raises NotLeadingError."""
+        self._demand()
+        return await self.objects.delete(resource, name, uid, namespace)
+
+    def _demand(self) -> None:
+        if not self.leading():
+            # Fail closed: another may lead already.
+            message = "the Lease is not held"
+            raise NotLeadingError(message)
+
+
+@dataclass(slots=True)
+class Predecessor:
+    """Wraps the calls of the Lease, to see who held it before us and until when."""
+
+    objects: Objects
+    identity: str
+    until: datetime | None = None
+    """The last moment at which a former leader can have acted; None when there was none."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
+        """As ``Objects.get``."""
+        body = await self.objects.get(resource, name, namespace)
+        if resource is LEASES and body is not None:
+            spec = body.get("spec") or {}
+            renewed = time_from(spec.get("renewTime"))
+            holder = spec.get("holderIdentity")
+            if holder != self.identity and renewed is not None:
+                self.until = renewed + timedelta(seconds=AFTERLIFE_SECONDS if holder else 0)
+        return body
+
+    async def create(self, resource: Resource, body: Json, namespace: str = "") -> Json:
+        """As ``Objects.create``."""
+        return await self.objects.create(resource, body, namespace)
+
+    async def replace(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
+        """As ``Objects.replace``."""
+        return await self.objects.replace(resource, name, body, namespace)
+
+    async def merge_patch(
+        self, resource: Resource, name: str, patch: Json, namespace: str = "", subresource: str = ""
+    ) -> Json:
+        """As ``Objects.merge_patch``."""
+        return await self.objects.merge_patch(resource, name, patch, namespace, subresource)
+
+    async def delete(self, resource: Resource, name: str, uid: str, namespace: str = "") -> bool:
+        """As ``Objects.delete``."""
+        return await self.objects.delete(resource, name, uid, namespace)

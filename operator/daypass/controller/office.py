@@ -1,0 +1,218 @@
+"""The leader's work: what is heard becomes work, work is done, deadlines ring."""
+
+import asyncio
+import time
+from collections import Counter
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from daypass.app.policies import Policies, Reports
+from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, Json, Resource
+from daypass.app.reconcile import Reconciler
+from daypass.app.requests import Entry, Requests
+from daypass.app.sweep import Sweep
+from daypass.controller.alarm import Alarm
+from daypass.controller.queue import Queue, Task, Work
+from daypass.domain.conditions import State
+from daypass.domain.permissions import RoleReference
+from daypass.domain.request import RoleGrant
+from daypass.kube.client import Client
+from daypass.observe import metrics
+
+WORKERS: Final = 24
+PATROL_SECONDS: Final = 60.0
+RELIST_PATROLS: Final = 10
+FIGURES_SECONDS: Final = 5.0
+GRACE: Final = timedelta(seconds=1)
+
+log = structlog.get_logger(__name__)
+
+
+class Office:
+    """Connects the sources of news with the use cases; holds no rule of its own."""
+
+    def __init__(self, clock: Clock, requests: Requests, policies: Policies) -> None:
+        self._clock, self._requests, self._policies = clock, requests, policies
+        self._queue = Queue(self._do)
+        self._alarm = Alarm(clock, self._ring)
+        self._reconciler: Reconciler | None = None
+        self._reports: Reports | None = None
+        self._sweep: Sweep | None = None
+
+    def equip(self, reconciler: Reconciler, reports: Reports, sweep: Sweep) -> None:
+        """Give it the use cases, which need its callbacks."""
+        self._reconciler, self._reports, self._sweep = reconciler, reports, sweep
+
+    def heard(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - a callback
+        """A request or a policy is new, changed or gone."""
+        if resource is ACCESS_REQUESTS:
+            self._heard_request(body, gone=gone)
+        else:
+            self._heard_policy(body, gone=gone)
+
+    def grant_changed(self, request_uid: str) -> None:
+        """An object of a grant changed, and not by us."""
+        key = self._requests.key_of(request_uid)
+        self._queue.put(Work(Task.BURY, request_uid) if key is None else Work(Task.RECONCILE, key))
+
+    def role_changed(self, role: RoleReference, namespace: str) -> None:
+        """A role changed: for those who ask for it, and for those who have it."""
+        for entry in self._open():
+            slim = entry.slim
+            if (
+                slim is not None
+                and isinstance(slim.grant, RoleGrant)
+                and slim.grant.role == role
+                and namespace in {"", slim.namespace}
+            ):
+                self._queue.put(Work(Task.RECONCILE, entry.key))
+
+    def namespace_changed(self, namespace: str) -> None:
+        """Labels of a namespace changed: policies may match otherwise."""
+        for entry in self._open():
+            if entry.key.startswith(f"{namespace}/") and entry.state is not State.ACTIVE:
+                self._queue.put(Work(Task.RECONCILE, entry.key))
+
+    def account_changed(self, account: str) -> None:
+        """A ServiceAccount went, or is another one now."""
+        for entry in self._open():
+            if entry.slim is not None and f"{entry.slim.subject.namespace}/{entry.slim.subject.name}" == account:
+                self._queue.put(Work(Task.RECONCILE, entry.key))
+
+    def policy_failed(self, name: str, message: str) -> None:
+        """A policy could not be evaluated: it says so."""
+        if self._policies.failed(name, message):
+            self._queue.put(Work(Task.REPORT, name))
+
+    def open(self) -> None:
+        """Everything that is known is looked at; deadlines first, so that none waits behind the rest."""
+        now = self._clock.now()
+        for entry in self._requests.entries():
+            end = entry.slim.record.expiration_time if entry.slim is not None else None
+            if end is not None and entry.state is not None and not entry.state.final and end > now:
+                self._alarm.set(entry.key, end)
+        for entry in sorted(self._requests.entries(), key=_urgency):
+            self._queue.put(Work(Task.RECONCILE, entry.key))
+        for name in self._policies.names():
+            self._queue.put(Work(Task.REPORT, name))
+
+    async def work(self) -> None:
+        """All workers, until ``close``."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._queue.work())
+
+    def close(self) -> None:
+        """Begin nothing any more."""
+        self._alarm.stop()
+        self._queue.close()
+
+    async def patrol(self, client: Client) -> None:
+        """Look now and then for what no event told: grants without requests, requests that went unheard."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(PATROL_SECONDS)
+            rounds += 1
+            try:
+                if rounds % RELIST_PATROLS == 0:
+                    await self._relist(client)
+                if self._sweep is not None:
+                    await self._sweep.end_overdue()
+                    await self._sweep.bury_orphans()
+            except ApiError as error:
+                log.warning("patrol failed", error=error.message, code=error.code)
+
+    async def figures(self) -> None:
+        """Keep the gauges."""
+        while True:
+            states = Counter(entry.state for entry in self._requests.entries())
+            for state in State:
+                metrics.requests_known.labels(state.value).set(states[state])
+            metrics.requests_known.labels("New").set(states[None])
+            metrics.queue_length.set(len(self._queue))
+            metrics.grants_active.set(states[State.ACTIVE])
+            if self._sweep is not None:
+                metrics.bindings_overdue.set(len(self._sweep.overdue(GRACE)))
+            await asyncio.sleep(FIGURES_SECONDS)
+
+    def _heard_request(self, body: Json, *, gone: bool) -> None:
+        metadata = body["metadata"]
+        if gone:
+            key = f"{metadata['namespace']}/{metadata['name']}"
+            self._requests.drop(key, metadata["uid"])
+            self._alarm.set(key, None)
+            self._queue.put(Work(Task.BURY, metadata["uid"]))
+            return
+        entry = self._requests.take(body)
+        if entry is not None:
+            self._queue.put(Work(Task.RECONCILE, entry.key))
+
+    def _heard_policy(self, body: Json, *, gone: bool) -> None:
+        name = body["metadata"]["name"]
+        if gone:
+            self._policies.drop(name)
+        elif not self._policies.take(body):
+            return
+        for entry in self._open():
+            if entry.slim is None or entry.slim.record.start_time is None:
+                self._queue.put(Work(Task.RECONCILE, entry.key))
+        for other in self._policies.names():
+            self._queue.put(Work(Task.REPORT, other))
+
+    def _open(self) -> list[Entry]:
+        return [entry for entry in self._requests.entries() if entry.state is None or not entry.state.final]
+
+    def _ring(self, name: str) -> None:
+        if name.startswith(_POLICY):
+            self._queue.put(Work(Task.REPORT, name.removeprefix(_POLICY)))
+            return
+        entry = self._requests.get(name)
+        end = entry.slim.record.expiration_time if entry is not None and entry.slim is not None else None
+        if end is not None and end <= self._clock.now() and entry is not None and entry.state is State.ACTIVE:
+            self._queue.put(Work(Task.CUT, name))
+        else:
+            self._queue.put(Work(Task.RECONCILE, name))
+
+    async def _do(self, work: Work) -> None:
+        if self._reconciler is None or self._reports is None or self._sweep is None:
+            return
+        match work.task:
+            case Task.CUT:
+                await self._reconciler.cut(work.name)
+                self._queue.put(Work(Task.RECONCILE, work.name))
+            case Task.BURY:
+                await self._bury(work.name, self._sweep)
+            case Task.RECONCILE:
+                started = time.perf_counter()
+                self._alarm.set(work.name, await self._reconciler.reconcile(work.name))
+                metrics.reconcile_duration.observe(time.perf_counter() - started)
+            case Task.REPORT:
+                self._alarm.set(f"{_POLICY}{work.name}", await self._reports.report(work.name))
+
+    async def _bury(self, uid: str, sweep: Sweep) -> None:
+        """A grant without a known request: the request may only be news that has not come yet."""
+        if self._requests.key_of(uid) is None:
+            await sweep.bury_orphan(uid)
+
+    async def _relist(self, client: Client) -> None:
+        bodies, _ = await client.list(ACCESS_REQUESTS)
+        there = {body["metadata"]["uid"] for body in bodies}
+        for entry in self._requests.entries():
+            if entry.uid not in there and await client.get(ACCESS_REQUESTS, *reversed(entry.key.split("/"))) is None:
+                self._requests.drop(entry.key, entry.uid)
+                self._queue.put(Work(Task.BURY, entry.uid))
+        for body in bodies:
+            self._heard_request(body, gone=False)
+
+
+_POLICY: Final = "policy "
+
+
+def _urgency(entry: Entry) -> tuple[bool, bool, str]:
+    """Grants before requests that wait, those before what is over; by their end."""
+    record = entry.slim.record if entry.slim is not None else None
+    end = record.expiration_time if record is not None else None
+    final = entry.state is not None and entry.state.final
+    return (final, end is None, "" if end is None else end.isoformat())

@@ -1,0 +1,241 @@
+"""One controller process from start to end."""
+
+import asyncio
+import os
+import signal
+import socket
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import kopf
+import structlog
+
+from daypass.app.act import Hand
+from daypass.app.grants import Grants
+from daypass.app.judge import Judge
+from daypass.app.policies import Policies, Reports
+from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, ApiError
+from daypass.app.reconcile import Reconciler, Settings
+from daypass.app.requests import Requests
+from daypass.app.sweep import Sweep
+from daypass.app.votes import Ballots
+from daypass.controller import handlers
+from daypass.controller.journal import KubernetesJournal
+from daypass.controller.leadership import LeaderObjects, Predecessor
+from daypass.controller.office import Office
+from daypass.controller.watches import Watches
+from daypass.domain import names
+from daypass.expressions.cel import CelExpressions
+from daypass.kube.client import Client
+from daypass.kube.connection import Connection
+from daypass.kube.events import Recorder
+from daypass.kube.lease import Lease, LeaseLostError
+from daypass.observe import metrics
+from daypass.observe.health import HealthServer
+from daypass.signing.canonical import canonical_json
+from daypass.signing.reviews import ReviewVerifier
+
+FINISH_SECONDS: Final = 8.0
+"""How long what was begun may take to end after SIGTERM."""
+DRAIN_SECONDS: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    namespace: str
+    health_address: str
+    retention_seconds: int
+
+
+class Readiness:
+    """What ``/readyz`` says: a standby is ready, a leader once it knows everything and has swept."""
+
+    def __init__(self) -> None:
+        self.busy = ""
+
+    def __call__(self) -> bool | str:
+        """As ``HealthServer`` wants it."""
+        return self.busy or True
+
+
+async def run(connection: Connection, options: Options) -> int:
+    """Stand by, lead, and stop; the exit code. 1 when the Lease was lost."""
+    stop = asyncio.Event()
+    _on_signals(stop)
+    readiness = Readiness()
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    client = Client(connection, user_agent="daypass-controller", wrote=_wrote)
+    async with client, HealthServer(options.health_address, readiness):
+        predecessor = Predecessor(client, identity)
+        lease = Lease(predecessor, options.namespace, names.CONTROLLER, identity, clock=client.clock)
+        if not await _unless_stopped(stop, lease.acquire()):
+            return 0
+        metrics.leading.set(1)
+        readiness.busy = "not everything is known yet"
+        try:
+            return await _lead(client, lease, predecessor, options, readiness, stop)
+        finally:
+            metrics.leading.set(0)
+            await lease.release()
+
+
+async def _lead(
+    client: Client, lease: Lease, predecessor: Predecessor, options: Options, readiness: Readiness, stop: asyncio.Event
+) -> int:
+    clock = client.clock
+    objects = LeaderObjects(client, lease.held)
+    recorder = Recorder(client, clock, dropped=metrics.events_dropped.inc)
+    journal = KubernetesJournal(recorder)
+    requests, policies = Requests(), Policies()
+    office = Office(clock, requests, policies)
+    grants = Grants(office.grant_changed)
+    watches = Watches(
+        client,
+        grants,
+        policies,
+        role_changed=office.role_changed,
+        namespace_changed=office.namespace_changed,
+        account_changed=office.account_changed,
+    )
+    expressions = CelExpressions()
+    ballots = Ballots(objects, clock, options.namespace, ReviewVerifier)
+    judge = Judge(watches, requests, ballots, expressions, canonical_json, office.policy_failed)
+    hand = Hand(objects, clock, grants, journal)
+    reports = Reports(objects, clock, policies, expressions)
+    sweep = Sweep(objects, clock, requests, grants, hand, journal)
+    reconciler = Reconciler(
+        objects=objects,
+        clock=clock,
+        known=watches,
+        requests=requests,
+        grants=grants,
+        judge=judge,
+        hand=hand,
+        journal=journal,
+        settings=Settings(options.retention_seconds, predecessor.until),
+    )
+    office.equip(reconciler, reports, sweep)
+
+    async def begin() -> None:
+        await watches.chain_synced()
+        await sweep.end_overdue()
+        await watches.world_synced()
+        await _prime(client, office)
+        await sweep.bury_orphans()
+        office.open()
+
+    tasks = [asyncio.create_task(cache.run()) for cache in (*watches.chain, *watches.world)]
+    tasks.append(asyncio.create_task(recorder.run()))
+    held = asyncio.create_task(lease.hold())
+    try:
+        if not await _unless_stopped(stop, _until_done(begin), held):
+            return _code(held)
+        tasks += [asyncio.create_task(office.patrol(client)), asyncio.create_task(office.figures())]
+        workers = asyncio.create_task(office.work())
+        watching = asyncio.create_task(_watch(client.connection, office, stop))
+        readiness.busy = ""
+        await asyncio.wait([held, workers, watching, asyncio.create_task(stop.wait())], return_when="FIRST_COMPLETED")
+        log.info("stopping", leading=lease.held())
+        office.close()
+        stop.set()
+        await asyncio.wait([workers, watching], timeout=FINISH_SECONDS if lease.held() else 0)
+        await recorder.drain(DRAIN_SECONDS)
+        tasks += [workers, watching]
+        return _code(held) or _code(watching)
+    finally:
+        held.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(held, *tasks, return_exceptions=True)
+
+
+async def _prime(client: Client, office: Office) -> None:
+    """Know every policy and every request before the first is judged: limits count the others (T35)."""
+    for resource in (APPROVAL_POLICIES, ACCESS_REQUESTS):
+        async for bodies, _ in client.pages(resource):
+            for body in bodies:
+                office.heard(resource, body, False)  # noqa: FBT003 - not gone
+
+
+async def _watch(connection: Connection, office: Office, stop: asyncio.Event) -> None:
+    """kopf, from now to the end; its own handlers of signals are replaced by ours again."""
+    ready = asyncio.Event()
+    operator = asyncio.create_task(
+        kopf.operator(
+            registry=handlers.registry(connection, office.heard),
+            settings=handlers.settings(),
+            standalone=True,
+            clusterwide=True,
+            stop_flag=stop,
+            ready_flag=ready,
+        )
+    )
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([operator, waiting], return_when="FIRST_COMPLETED")
+    waiting.cancel()
+    _on_signals(stop)
+    await operator
+
+
+async def _until_done(step: Callable[[], Awaitable[None]]) -> None:
+    """Try again until it goes through: the API server may be starting too."""
+    while True:
+        try:
+            await step()
+        except ApiError as error:
+            log.warning("can't begin yet", error=error.message, code=error.code)
+            await asyncio.sleep(1.0)
+        else:
+            return
+
+
+async def _unless_stopped(stop: asyncio.Event, step: Awaitable[None], held: "asyncio.Task[None] | None" = None) -> bool:
+    """Whether the step was done before we were told to stop, or lost the Lease."""
+    stopping = asyncio.create_task(stop.wait())
+    doing = asyncio.ensure_future(step)
+    others = [stopping] if held is None else [stopping, held]
+    await asyncio.wait([doing, *others], return_when="FIRST_COMPLETED")
+    stopping.cancel()
+    if doing.done():
+        doing.result()
+        return True
+    doing.cancel()
+    with suppress(asyncio.CancelledError):
+        await doing
+    return False
+
+
+def _code(task: "asyncio.Task[None]") -> int:
+    """1 for what ended by an error: then another process must take over."""
+    if not task.done() or task.cancelled():
+        return 0
+    error = task.exception()
+    if error is None:
+        return 0
+    if isinstance(error, LeaseLostError):
+        log.error("lease lost", error=str(error))
+    else:
+        log.error("ended by an error", exc_info=error)
+    return 1
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _wrote(verb: str, resource: str) -> None:
+    metrics.api_writes.labels(verb, resource).inc()
+
+
+def exit_now(code: int) -> None:
+    """End the process whatever still runs: after a lost Lease nothing may linger."""
+    os._exit(code)

@@ -1,0 +1,104 @@
+"""The caches of everything but requests and policies, and whom a change in them concerns."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from daypass.api.convert import role_from
+from daypass.app import manifests
+from daypass.app.grants import FoundObject, Grants
+from daypass.app.policies import Policies
+from daypass.app.ports import CLUSTER_ROLES, JOBS, NAMESPACES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Json
+from daypass.domain import names
+from daypass.domain.permissions import ResolvedRole, RoleReference
+from daypass.domain.policy import Policy
+from daypass.kube.cache import Cache
+from daypass.kube.client import Client
+
+RoleChanged = Callable[[RoleReference, str], None]
+NameChanged = Callable[[str], None]
+
+
+class Watches:
+    """Implements ``app.surroundings.Known``."""
+
+    def __init__(
+        self,
+        client: Client,
+        grants: Grants,
+        policies: Policies,
+        *,
+        role_changed: RoleChanged,
+        namespace_changed: NameChanged,
+        account_changed: NameChanged,
+    ) -> None:
+        """The callbacks hear a role with its namespace, a namespace, and ``namespace/name`` of a ServiceAccount."""
+        self._policies = policies
+
+        def heard(_key: str, old: FoundObject | None, new: FoundObject | None) -> None:
+            grants.heard(old, new)
+
+        def role(key: str, _old: ResolvedRole | None, _new: ResolvedRole | None) -> None:
+            namespace, _, name = key.rpartition("/")
+            role_changed(RoleReference("Role" if namespace else "ClusterRole", name), namespace)
+
+        def labels(key: str, _old: Mapping[str, str] | None, _new: Mapping[str, str] | None) -> None:
+            namespace_changed(key)
+
+        def account(key: str, old: str | None, _new: str | None) -> None:
+            if old is not None:
+                account_changed(key)
+
+        label = names.LABEL_REQUEST_UID
+        self.chain: tuple[Cache[Any], ...] = (
+            Cache(client, JOBS, keep=manifests.job_from, changed=heard, label_selector=label),
+            Cache(client, ROLE_BINDINGS, keep=manifests.binding_from, changed=heard, label_selector=label),
+            Cache(client, ROLES, keep=manifests.role_from, changed=heard, label_selector=label),
+        )
+        self._roles = Cache(client, ROLES, keep=role_from, changed=role, label_selector=f"!{label}")
+        self._cluster_roles = Cache(client, CLUSTER_ROLES, keep=role_from, changed=role)
+        self._namespaces = Cache(client, NAMESPACES, keep=_labels, changed=labels)
+        self._accounts = Cache(client, SERVICE_ACCOUNTS, keep=_uid, changed=account)
+        self.world: tuple[Cache[Any], ...] = (self._roles, self._cluster_roles, self._namespaces, self._accounts)
+
+    def policies(self) -> Sequence[Policy]:
+        """As ``Known.policies``."""
+        return self._policies.readable()
+
+    def policy_faults(self) -> Mapping[str, str]:
+        """As ``Known.policy_faults``."""
+        return self._policies.unreadable
+
+    def role(self, namespace: str, role: RoleReference) -> ResolvedRole | None:
+        """As ``Known.role``."""
+        if role.kind == CLUSTER_ROLES.kind:
+            return self._cluster_roles.get("", role.name)
+        return self._roles.get(namespace, role.name)
+
+    def service_account_uid(self, namespace: str, name: str) -> str:
+        """As ``Known.service_account_uid``."""
+        return self._accounts.get(namespace, name) or ""
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """As ``Known.namespace_labels``."""
+        return self._namespaces.get("", namespace)
+
+    def synced(self) -> bool:
+        """Whether each has listed once."""
+        return all(cache.synced.is_set() for cache in self.chain + self.world)
+
+    async def chain_synced(self) -> None:
+        """Wait until every object of every grant is known."""
+        await asyncio.gather(*(cache.synced.wait() for cache in self.chain))
+
+    async def world_synced(self) -> None:
+        """Wait until the rest is known too."""
+        await asyncio.gather(*(cache.synced.wait() for cache in self.world))
+
+
+def _labels(body: Json) -> dict[str, str]:
+    return dict(body["metadata"].get("labels") or {})
+
+
+def _uid(body: Json) -> str:
+    return str(body["metadata"]["uid"])
