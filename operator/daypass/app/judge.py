@@ -9,7 +9,7 @@ from daypass.app.requests import Requests
 from daypass.app.surroundings import Known, Surroundings
 from daypass.app.votes import Ballots, counted, decided_at, voided
 from daypass.domain.digest import digest_of, document
-from daypass.domain.evaluation import Evaluation, Verdict, World, evaluate
+from daypass.domain.evaluation import CONDITIONS_NOT_MET, NO_POLICY_MATCHES, Evaluation, Verdict, World, evaluate
 from daypass.domain.expressions import Expressions
 from daypass.domain.lifecycle import Findings, pending_deadline
 from daypass.domain.permissions import ResolvedRole
@@ -39,6 +39,12 @@ class Judgement:
             != (None, None, None)
             for policy in evaluation.policies
         )
+
+    @property
+    def for_want_of_policies(self) -> bool:
+        """Whether it is denied only because no Allow policy matches."""
+        evaluation = self.findings.evaluation
+        return evaluation is not None and evaluation.reason in {NO_POLICY_MATCHES, CONDITIONS_NOT_MET}
 
 
 @dataclass(frozen=True, slots=True)

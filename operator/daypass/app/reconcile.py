@@ -4,7 +4,7 @@ Whatever happens between two calls, the next run goes on from what is there (T37
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -57,6 +57,8 @@ class Reconciler:
     hand: Hand
     journal: Journal
     settings: Settings
+    refresh_policies: Callable[[], Awaitable[None]]
+    """Reads all policies live."""
     _subjects: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def reconcile(self, key: str) -> datetime | None:
@@ -125,6 +127,11 @@ class Reconciler:
         around = await surroundings(request, self.known, self.objects, live=False)
         judgement = await self.judge.judge(request, around, self.clock.now())
         outcome = self._answer(request, judgement)
+        if outcome.state is State.DENIED and judgement.for_want_of_policies:
+            # A request may be heard of before the policies that were applied with it, and Denied is final.
+            await self.refresh_policies()
+            judgement = await self.judge.judge(request, around, self.clock.now())
+            outcome = self._answer(request, judgement)
         if not outcome.wants.chain and outcome.state is not State.FAILED:
             return await self._settle(request, version, current, outcome, judgement)
         async with self._one_by_one(request, judgement):

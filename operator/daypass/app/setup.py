@@ -110,9 +110,7 @@ class Setup:
         pair = KeyPair(stored.entries.get("ca.crt", b""), stored.entries.get("ca.key", b""))
         if not authority_is_good(self.certificates, pair, now):
             pair = self.certificates.found(now)
-            await write_secret(
-                self.objects, stored, {"ca.crt": pair.certificate, "ca.key": pair.key}, self.namespace
-            )
+            await write_secret(self.objects, stored, {"ca.crt": pair.certificate, "ca.key": pair.key}, self.namespace)
             self.changes.append("certificate authority made")
         return pair
 
@@ -137,9 +135,7 @@ class Setup:
             return
         # A merge patch replaces the list, so it carries the version that was read.
         version = configuration["metadata"]["resourceVersion"]
-        await self.objects.merge_patch(
-            resource, name, {"metadata": {"resourceVersion": version}, "webhooks": webhooks}
-        )
+        await self.objects.merge_patch(resource, name, {"metadata": {"resourceVersion": version}, "webhooks": webhooks})
         self.changes.append(f"{resource.kind} {name} filled in")
 
 

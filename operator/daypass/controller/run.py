@@ -17,7 +17,7 @@ from daypass.app.act import Hand
 from daypass.app.grants import Grants
 from daypass.app.judge import Judge
 from daypass.app.policies import Policies, Reports
-from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, ApiError
+from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, ApiError, Resource
 from daypass.app.reconcile import Reconciler, Settings
 from daypass.app.requests import Requests
 from daypass.app.sweep import Sweep
@@ -110,6 +110,10 @@ async def _lead(
     hand = Hand(objects, clock, grants, journal)
     reports = Reports(objects, clock, policies, expressions)
     sweep = Sweep(objects, clock, requests, grants, hand, journal)
+
+    async def refresh_policies() -> None:
+        await _take_all(client, office, APPROVAL_POLICIES)
+
     reconciler = Reconciler(
         objects=objects,
         clock=clock,
@@ -120,6 +124,7 @@ async def _lead(
         hand=hand,
         journal=journal,
         settings=Settings(options.retention_seconds, predecessor.until),
+        refresh_policies=refresh_policies,
     )
     office.equip(reconciler, reports, sweep)
 
@@ -159,9 +164,13 @@ async def _lead(
 async def _prime(client: Client, office: Office) -> None:
     """Know every policy and every request before the first is judged: limits count the others (T35)."""
     for resource in (APPROVAL_POLICIES, ACCESS_REQUESTS):
-        async for bodies, _ in client.pages(resource):
-            for body in bodies:
-                office.heard(resource, body, False)  # noqa: FBT003 - not gone
+        await _take_all(client, office, resource)
+
+
+async def _take_all(client: Client, office: Office, resource: Resource) -> None:
+    async for bodies, _ in client.pages(resource):
+        for body in bodies:
+            office.heard(resource, body, False)  # noqa: FBT003 - not gone
 
 
 async def _watch(connection: Connection, office: Office, stop: asyncio.Event) -> None:
