@@ -1,5 +1,6 @@
 """The client against the real API server: preconditions, names that are taken, and the server's own words."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -108,6 +109,14 @@ async def test_watch_ends_when_it_was_told_to(client: Client, namespace: str) ->
     ]
     assert seen[0] == ("ADDED", "w")
     assert {kind for kind, _ in seen[1:]} <= {"BOOKMARK"}
+
+
+async def test_watch_brings_objects_of_any_size(client: Client, namespace: str) -> None:
+    _, version = await client.list(CONFIG_MAPS, namespace)
+    await client.create(CONFIG_MAPS, config_map("large", text="x" * 900_000), namespace)
+    async with contextlib.aclosing(client.watch(CONFIG_MAPS, version, namespace)) as events:
+        _, body = await anext(events)
+    assert len(body["data"]["text"]) == 900_000
 
 
 async def test_writes_are_counted_by_verb_and_resource(connect: Callable[[str], Connection], namespace: str) -> None:

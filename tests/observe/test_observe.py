@@ -77,10 +77,13 @@ async def test_health_does_not_depend_on_readiness() -> None:
         assert await fetch("/readyz") == (503, "watches are not synced\n")
         state = True
         assert await fetch("/readyz") == (200, "ok\n")
-        metrics.api_writes.labels("create", "jobs").inc()
+        metrics.wrote("create", "jobs")
+        metrics.follow_cache("pods", lambda: 7, lambda: 1, lambda: float("inf"))
         status, text = await fetch("/metrics")
         assert status == 200
         assert 'daypass_api_writes_total{resource="jobs",verb="create"}' in text
+        assert 'daypass_cache_objects{resource="pods"} 7.0' in text
+        assert 'daypass_cache_silence_seconds{resource="pods"} +Inf' in text
         assert "process_resident_memory_bytes" in text
 
 

@@ -5,6 +5,7 @@ labels are read by more people than requests are, and each value is a time serie
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +48,20 @@ def histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...] = S
     """A distribution, in seconds unless the name says otherwise."""
     _document(name, "histogram", text, labels)
     return Histogram(name, text, labels, buckets=buckets, registry=REGISTRY)
+
+
+def wrote(verb: str, resource: str) -> None:
+    """Count a write; ``kube.client.Client`` takes it as its ``wrote``."""
+    api_writes.labels(verb, resource).inc()
+
+
+def follow_cache(
+    resource: str, objects: Callable[[], int], faults: Callable[[], int], silence: Callable[[], float]
+) -> None:
+    """Report a watch cache by functions that are called when somebody looks."""
+    cache_objects.labels(resource).set_function(objects)
+    cache_faults.labels(resource).set_function(faults)
+    cache_silence.labels(resource).set_function(silence)
 
 
 def _document(name: str, kind: str, text: str, labels: tuple[str, ...]) -> None:
