@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
-from domain.rule_texts import RULES, rule
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.domain.coverage import covers, missing, overlaps
 from daypass.domain.permissions import Rule
+from domain.rule_texts import RULES, rule
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "coverage.yaml").read_text())
 
@@ -33,8 +33,7 @@ def test_covers_is_transitive(granted: list[Rule], middle: Rule, wanted: Rule) -
 
 @given(st.lists(RULES, max_size=3), RULES, RULES)
 def test_more_rules_cover_no_less(granted: list[Rule], more: Rule, wanted: Rule) -> None:
-    assume(covers(granted, wanted))
-    assert covers([more, *granted], wanted)
+    assert covers([more, *granted], wanted) or not covers(granted, wanted)
 
 
 @given(st.lists(RULES, max_size=3), st.lists(RULES, max_size=3))
@@ -52,8 +51,12 @@ def test_missing_names_the_resource_and_the_verbs() -> None:
 
 
 def test_urls_cover_what_they_begin() -> None:
-    assert covers([Rule(("get",), non_resource_urls=("/metrics/*",))], Rule(("get",), non_resource_urls=("/metrics/a",)))
-    assert not covers([Rule(("get",), non_resource_urls=("/metrics",))], Rule(("get",), non_resource_urls=("/metrics/a",)))
+    assert covers(
+        [Rule(("get",), non_resource_urls=("/metrics/*",))], Rule(("get",), non_resource_urls=("/metrics/a",))
+    )
+    assert not covers(
+        [Rule(("get",), non_resource_urls=("/metrics",))], Rule(("get",), non_resource_urls=("/metrics/a",))
+    )
     assert not covers([rule("* | * | *")], Rule(("get",), non_resource_urls=("/metrics",)))
 
 
@@ -85,5 +88,5 @@ def test_what_is_covered_overlaps(one: Rule, other: Rule) -> None:
         ("get | core | secrets", "* | * | *", True),
     ],
 )
-def test_overlap(one: str, other: str, meet: bool) -> None:
+def test_overlap(one: str, other: str, *, meet: bool) -> None:
     assert overlaps(rule(one), rule(other)) is meet

@@ -14,7 +14,7 @@ CASES = yaml.safe_load((Path(__file__).parent / "cases" / "globs.yaml").read_tex
 
 
 @pytest.mark.parametrize(("pattern", "text", "fits"), CASES)
-def test_glob(pattern: str, text: str, fits: bool) -> None:
+def test_glob(pattern: str, text: str, *, fits: bool) -> None:
     assert matches(pattern, text) is fits
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from domain.rule_texts import RULES, rule
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import RiskLevel
 from daypass.domain.risk import MAX_FINDINGS, Risk, assess, describe
+from domain.rule_texts import RULES, rule
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "risk.yaml").read_text())
 
