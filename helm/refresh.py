@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     names = ", ".join(str(path.relative_to(REPOSITORY)) for path in [*stale, *left])
     if "--check" in arguments:
         if names:
-            print(f"stale, run `make generate`: {names}", file=sys.stderr)  # noqa: T201 - a command's answer
+            print(f"stale, run `make generate`: {names}", file=sys.stderr)
         return 1 if names else 0
     folder.mkdir(parents=True, exist_ok=True)
     for path in stale:

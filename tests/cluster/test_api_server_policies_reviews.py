@@ -11,7 +11,12 @@ from cluster.chains import CONTROLLER, DIGEST, Json, a_person, a_request, a_revi
 
 pytestmark = pytest.mark.usefixtures("without_webhooks")
 
-APPROVED: Json = {"type": "Approved", "status": "True", "reason": "Approved", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+APPROVED: Json = {
+    "type": "Approved",
+    "status": "True",
+    "reason": "Approved",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
 
@@ -45,7 +50,9 @@ def json_patch(bed: Bed, request: Json, user: str) -> Response:
 def server_side_apply(bed: Bed, request: Json, user: str) -> Response:
     names = {key: request["metadata"][key] for key in ("name", "namespace")}
     body = {**request, "metadata": names, "status": {"conditions": [APPROVED]}}
-    return bed.request("PATCH", status_path(request, "?fieldManager=mallory&force=true"), body, user=user, headers=APPLY)
+    return bed.request(
+        "PATCH", status_path(request, "?fieldManager=mallory&force=true"), body, user=user, headers=APPLY
+    )
 
 
 def put(bed: Bed, request: Json, user: str) -> Response:
@@ -101,7 +108,12 @@ def test_t01_the_controller_never_makes_reviews(bare_cluster: Bed, areq: Json) -
 
 def test_t02_a_review_that_changes_more_is_refused(bare_cluster: Bed, areq: Json) -> None:
     review = a_review(areq, a_person(bare_cluster, "bob"))
-    for more in ({"conditions": [APPROVED]}, {"digest": "b" * 64}, {"digest": None}, {"endTime": "2026-01-01T00:00:00Z"}):
+    for more in (
+        {"conditions": [APPROVED]},
+        {"digest": "b" * 64},
+        {"digest": None},
+        {"endTime": "2026-01-01T00:00:00Z"},
+    ):
         answer = patch(bare_cluster, areq, {"reviews": [review], **more}, "bob")
         assert answer.status == 403, more
     assert stored_reviews(bare_cluster, areq) == []
@@ -143,7 +155,7 @@ def test_t06_nobody_reviews_for_another(bare_cluster: Bed, areq: Json, forged: J
     assert "nobody reviews for another" in answer.message
 
 
-def test_t07_reviewing_takes_the_verb_approve(bare_cluster: Bed, namespace: str, areq: Json) -> None:
+def test_t07_reviewing_takes_the_verb_approve(bare_cluster: Bed, areq: Json) -> None:
     for decision in ("Approve", "Deny", "Revoke"):
         review = a_review(areq, a_person(bare_cluster, "alice"), decision=decision)
         answer = patch(bare_cluster, areq, {"reviews": [review]}, "alice")
@@ -156,9 +168,12 @@ def test_release_is_for_requester_and_subject(bare_cluster: Bed, namespace: str)
     agent = {"kind": "ServiceAccount", "namespace": namespace, "name": "agent"}
     areq = store(bare_cluster, a_request(namespace, subject=agent))
     released = a_review(areq, a_person(bare_cluster, "alice"), decision="Release")
-    assert "only the requester or the subject" in patch(
-        bare_cluster, areq, {"reviews": [a_review(areq, a_person(bare_cluster, "bob"), decision="Release")]}, "bob"
-    ).message
+    assert (
+        "only the requester or the subject"
+        in patch(
+            bare_cluster, areq, {"reviews": [a_review(areq, a_person(bare_cluster, "bob"), decision="Release")]}, "bob"
+        ).message
+    )
     assert patch(bare_cluster, areq, {"reviews": [released]}, "alice").status == 200
     user = f"{namespace}/agent"
     itself = a_person(bare_cluster, user)
@@ -172,7 +187,12 @@ def test_t12_a_review_is_for_this_request_and_what_it_says_now(bare_cluster: Bed
         assert answer.status == 403
         assert "for this very request" in answer.message
     fresh = store(bare_cluster, a_request(namespace), digest="")
-    assert patch(bare_cluster, fresh, {"reviews": [a_review(fresh, a_person(bare_cluster, "bob"), digest="")]}, "bob").status == 403
+    assert (
+        patch(
+            bare_cluster, fresh, {"reviews": [a_review(fresh, a_person(bare_cluster, "bob"), digest="")]}, "bob"
+        ).status
+        == 403
+    )
 
 
 def test_t13_a_review_keeps_who_impersonated(bare_cluster: Bed, areq: Json) -> None:

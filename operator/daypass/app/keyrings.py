@@ -44,10 +44,7 @@ def keyring(keys: SigningKeys, stored: Mapping[str, bytes], *, rotate: bool) -> 
     published. Raises ValueError when something is stored that can't be used: a key is never thrown away silently,
     for reviews by it would be void.
     """
-    if not stored or rotate:
-        key = keys.make()
-    else:
-        key = _active(keys, stored)
+    key = keys.make() if rotate or not stored else _active(keys, stored)
     entries = {f"{key.key_id}{SUFFIX}": key.private_key, ACTIVE: key.key_id.encode()}
     return Keyring(entries, {key.key_id: key.public_key})
 

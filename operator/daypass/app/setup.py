@@ -19,10 +19,18 @@ from daypass.domain import names
 
 AUTHORITY_SECRET: Final = "daypass-ca"  # noqa: S105 - the name of a Secret, not a secret
 MUTATING = Resource(
-    "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
 )
 VALIDATING = Resource(
-    "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
 )
 PATH_BYTES: Final = 32
 """256 random bits: who does not know the path gets 404 (T52)."""

@@ -28,12 +28,14 @@ def setup(
     kubeconfig: options.KubeconfigOption = None,
 ) -> None:
     """Make keys and certificates, and fill in the webhook configurations; run again, renew what nears its end."""
-    from daypass.app.ports import ApiError  # noqa: PLC0415 - not needed for --help
-    from daypass.app.setup import SetupError  # noqa: PLC0415
+    from daypass.app.ports import ApiError
+    from daypass.app.setup import SetupError
 
     try:
         changes = asyncio.run(
-            _run(namespace, "" if url else service_name, url, rotate_signing_key, server, service_account_dir, kubeconfig)
+            _run(
+                namespace, "" if url else service_name, url, rotate_signing_key, server, service_account_dir, kubeconfig
+            )
         )
     except (SetupError, ApiError) as error:
         typer.echo(f"daypass setup: {error}", err=True)
@@ -51,11 +53,11 @@ async def _run(
     service_account_dir: Path | None,
     kubeconfig: Path | None,
 ) -> list[str]:
-    from daypass.app.configurations import Endpoint  # noqa: PLC0415
-    from daypass.app.setup import Setup  # noqa: PLC0415
-    from daypass.kube.client import Client  # noqa: PLC0415
-    from daypass.signing.certificates import OwnCertificates  # noqa: PLC0415
-    from daypass.signing.keys import Ed25519Keys  # noqa: PLC0415
+    from daypass.app.configurations import Endpoint
+    from daypass.app.setup import Setup
+    from daypass.kube.client import Client
+    from daypass.signing.certificates import OwnCertificates
+    from daypass.signing.keys import Ed25519Keys
 
     connection = await options.connect(server, service_account_dir, kubeconfig)
     async with Client(connection, user_agent="daypass-setup") as client:

@@ -1,0 +1,372 @@
+"""What the ServiceAccounts of our processes can do at most: each test holds a stolen token of one of them (T60)."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from bed import Bed
+from bed.http import Response
+from cluster.chains import (
+    CONTROLLER,
+    RBAC,
+    SETUP,
+    WEBHOOK,
+    Json,
+    a_binding,
+    a_dead_man,
+    a_request,
+    a_role,
+    path_of,
+    store,
+)
+
+pytestmark = pytest.mark.usefixtures("without_webhooks")
+
+ACCOUNTS = (CONTROLLER, WEBHOOK, SETUP)
+DRY = "?dryRun=All"
+ALMIGHTY_CONTROLLER = {
+    "Impersonate-User": "system:serviceaccount:daypass-system:daypass-controller",
+    "Impersonate-Group": "system:masters",
+}
+"""The controller as if RBAC allowed it everything: what is left is the API server's own policy."""
+
+
+@pytest.fixture
+def uid(bare_cluster: Bed, namespace: str) -> str:
+    return str(store(bare_cluster, a_request(namespace))["metadata"]["uid"])
+
+
+def bind(bed: Bed, binding: Json, user: str = CONTROLLER) -> Response:
+    return bed.request("POST", path_of("rolebindings", binding["metadata"]["namespace"]) + DRY, binding, user=user)
+
+
+def may(bed: Bed, user: str, verb: str, resource: str, namespace: str) -> bool:
+    """Ask as kubectl auth can-i does; ``resource`` is PLURAL[.GROUP][/SUBRESOURCE][#NAME]."""
+    resource, _, name = resource.partition("#")
+    resource, _, subresource = resource.partition("/")
+    plural, _, group = resource.partition(".")
+    wanted = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "name": name}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {**wanted, "namespace": namespace}},
+    }
+    answer = bed.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body, user=user)
+    return bool(answer.json["status"]["allowed"])
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("escalate", "clusterroles.rbac.authorization.k8s.io"),
+        ("escalate", "roles.rbac.authorization.k8s.io"),
+        ("bind", "clusterroles.rbac.authorization.k8s.io#cluster-admin"),
+        ("bind", "clusterroles.rbac.authorization.k8s.io#admin"),
+        ("bind", "roles.rbac.authorization.k8s.io#any"),
+        ("impersonate", "users"),
+        ("impersonate", "groups"),
+        ("impersonate", "serviceaccounts"),
+        ("create", "serviceaccounts/token"),
+        ("create", "pods"),
+        ("get", "nodes/proxy"),
+        ("list", "secrets"),
+        ("get", "secrets#other"),
+        ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+        ("update", "clusterroles.rbac.authorization.k8s.io"),
+        ("create", "accessrequests.daypass.dev"),
+        ("approve", "accessrequests.daypass.dev"),
+        ("update", "accessrequests.daypass.dev"),
+        ("patch", "accessrequests.daypass.dev"),
+        ("create", "approvalpolicies.daypass.dev"),
+        ("patch", "approvalpolicies.daypass.dev"),
+        ("delete", "approvalpolicies.daypass.dev"),
+        ("create", "validatingadmissionpolicies.admissionregistration.k8s.io"),
+        ("patch", "validatingadmissionpolicies.admissionregistration.k8s.io#daypass-reviews"),
+        ("delete", "validatingadmissionpolicybindings.admissionregistration.k8s.io#daypass-reviews"),
+        ("delete", "mutatingwebhookconfigurations.admissionregistration.k8s.io#daypass-requests"),
+        ("patch", "mutatingwebhookconfigurations.admissionregistration.k8s.io#other"),
+        ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
+    ],
+)
+def test_t20_t60_no_account_holds_a_way_to_everything(
+    bare_cluster: Bed, account: str, verb: str, resource: str
+) -> None:
+    for namespace in ("", "default", "daypass-system"):
+        assert not may(bare_cluster, account, verb, resource, namespace)
+
+
+def test_t20_the_controller_binds_the_listed_roles_alone(bare_cluster: Bed) -> None:
+    for role, allowed in (("view", True), ("edit", True), ("admin", False), ("", False)):
+        resource = f"clusterroles.{RBAC}" + (f"#{role}" if role else "")
+        assert may(bare_cluster, CONTROLLER, "bind", resource, "") is allowed
+
+
+@pytest.mark.parametrize("account", [CONTROLLER, WEBHOOK])
+def test_t60_running_processes_write_no_configuration_and_read_no_key(bare_cluster: Bed, account: str) -> None:
+    for name in ("daypass-signing", "daypass-ca", "daypass-serving", "daypass-webhook-paths"):
+        assert bare_cluster.request("GET", path_of("secrets", "daypass-system", name), user=account).status == 403
+    for kind, name in (("mutating", "daypass-requests"), ("validating", "daypass-validation")):
+        path = f"/apis/admissionregistration.k8s.io/v1/{kind}webhookconfigurations/{name}"
+        for method, body in (("GET", None), ("PATCH", {"webhooks": []}), ("DELETE", None)):
+            assert bare_cluster.request(method, path, body, user=account).status == 403
+
+
+def test_t60_the_webhook_only_reads(bare_cluster: Bed) -> None:
+    rules = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": "default"},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    answer = bare_cluster.request("POST", path, rules, user=WEBHOOK)
+    held = {
+        (resource, verb)
+        for rule in answer.json["status"]["resourceRules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        if "authorization.k8s.io" not in rule["apiGroups"] and "authentication.k8s.io" not in rule["apiGroups"]
+    }
+    kinds = ("accessrequests", "approvalpolicies", "namespaces")
+    assert held == {(kind, verb) for kind in kinds for verb in ("get", "list", "watch")}
+
+
+def test_the_controller_makes_what_a_grant_needs(bare_cluster: Bed, namespace: str, uid: str) -> None:
+    assert bind(bare_cluster, a_binding(uid, namespace)).status == 201
+    agent = [{"kind": "ServiceAccount", "namespace": namespace, "name": "agent"}]
+    assert bind(bare_cluster, a_binding(uid, namespace, subjects=agent)).status == 201
+    edit = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "edit"}
+    assert bind(bare_cluster, a_binding(uid, namespace, roleRef=edit)).status == 201
+    job = a_dead_man(uid, namespace)
+    assert bare_cluster.request("POST", path_of("jobs", namespace) + DRY, job, user=CONTROLLER).status == 201
+
+
+def user(name: str) -> list[Json]:
+    return [{"kind": "User", "apiGroup": RBAC, "name": name}]
+
+
+@pytest.mark.parametrize(
+    "subjects",
+    [
+        [{"kind": "Group", "apiGroup": RBAC, "name": "developers"}],
+        user("system:admin"),
+        user("system:serviceaccount:daypass-system:daypass-controller"),
+        user("system:serviceaccount:default:default"),
+        [{"kind": "ServiceAccount", "namespace": "daypass-system", "name": "daypass-controller"}],
+        [{"kind": "ServiceAccount", "namespace": "daypass-system", "name": "default"}],
+        [*user("alice"), *user("mallory")],
+        [],
+    ],
+)
+def test_t60_whom_the_controller_cant_bind(bare_cluster: Bed, namespace: str, uid: str, subjects: list[Json]) -> None:
+    answer = bind(bare_cluster, a_binding(uid, namespace, subjects=subjects))
+    assert answer.status == 403
+    assert "a binding has one subject" in answer.message
+
+
+def test_t21_where_the_controller_cant_bind(bare_cluster: Bed, uid: str) -> None:
+    for place in ("kube-system", "daypass-system"):
+        answer = bind(bare_cluster, a_binding(uid, place))
+        assert answer.status == 403
+        assert "nothing is granted in this namespace" in answer.message
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        {"kind": "ClusterRole", "name": "cluster-admin"},
+        {"kind": "ClusterRole", "name": "admin"},
+        {"kind": "ClusterRole", "name": "daypass-approver"},
+        {"kind": "ClusterRole", "name": "not-there-yet"},
+        {"kind": "Role", "name": "view"},
+    ],
+)
+def test_t20_t22_what_the_controller_cant_bind(bare_cluster: Bed, namespace: str, uid: str, role: Json) -> None:
+    """Even where RBAC were wider: the second layer is tried with every permission, as an admin who plays controller."""
+    binding = a_binding(uid, namespace, roleRef={"apiGroup": RBAC, **role})
+    assert bind(bare_cluster, binding).status in (403, 404)
+    path = path_of("rolebindings", namespace) + DRY
+    answer = bare_cluster.request("POST", path, binding, headers=ALMIGHTY_CONTROLLER)
+    assert answer.status == 403
+    assert "may not be granted" in answer.message
+
+
+def _without(body: Json, *keys: str) -> Json:
+    metadata = {key: value for key, value in body["metadata"].items() if key not in keys}
+    return {**body, "metadata": metadata}
+
+
+def test_t60_bindings_have_label_owner_and_deadline(bare_cluster: Bed, namespace: str, uid: str) -> None:
+    whole = a_binding(uid, namespace)
+    for key in ("labels", "annotations", "ownerReferences"):
+        assert bind(bare_cluster, _without(whole, key)).status == 403, key
+    for name in ("view", f"daypass-{uid}-2"):
+        assert bind(bare_cluster, {**whole, "metadata": {**whole["metadata"], "name": name}}).status == 403
+    owner = whole["metadata"]["ownerReferences"][0]
+    for owners in (
+        [owner, {**owner, "controller": False, "name": "second", "uid": "2"}],
+        [{**owner, "apiVersion": "v1", "kind": "ConfigMap"}],
+        [{**owner, "name": "daypass-other"}],
+    ):
+        assert bind(bare_cluster, {**whole, "metadata": {**whole["metadata"], "ownerReferences": owners}}).status == 403
+    kept = {**whole, "metadata": {**whole["metadata"], "finalizers": ["example.com/keep"]}}
+    assert bind(bare_cluster, kept).status == 403
+
+
+def test_t24_the_controller_touches_nothing_that_it_did_not_make(bare_cluster: Bed, namespace: str, uid: str) -> None:
+    bare_cluster.kubectl("create", "rolebinding", f"daypass-{uid}", "--clusterrole=view", "--user=bob", "-n", namespace)
+    path = path_of("rolebindings", namespace, f"daypass-{uid}")
+    assert bare_cluster.request("DELETE", path, user=CONTROLLER).status == 403
+    adopted = {key: value for key, value in a_binding(uid, namespace)["metadata"].items() if key != "name"}
+    assert bare_cluster.request("PATCH", path, {"metadata": adopted}, user=CONTROLLER).status == 403
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "run-me", "namespace": namespace}}
+    spec = a_dead_man(uid, namespace)["spec"]["template"]["spec"]
+    job["spec"] = {"template": {"spec": {**spec, "serviceAccountName": "agent"}}}
+    assert bare_cluster.request("POST", path_of("jobs", namespace), job, user=CONTROLLER).status == 403
+    assert bare_cluster.request("DELETE", path_of("rolebindings", namespace), user=CONTROLLER).status == 403
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"apiGroups": ["*"], "resources": ["pods"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["*"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]},
+        {"apiGroups": [RBAC], "resources": ["clusterroles"], "verbs": ["bind"]},
+        {"apiGroups": [RBAC], "resources": ["roles"], "verbs": ["escalate"]},
+        {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"]},
+        {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate-on:user-info:get"]},
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
+        {"apiGroups": [RBAC], "resources": ["rolebindings"], "verbs": ["create"]},
+        {"apiGroups": ["daypass.dev"], "resources": ["accessrequests/status"], "verbs": ["patch"]},
+    ],
+)
+def test_t20_roles_that_the_controller_cant_make(bare_cluster: Bed, namespace: str, uid: str, rule: Json) -> None:
+    """What it holds for its own work (Jobs, bindings, status) is not grantable either."""
+    path, role = path_of("roles", namespace) + DRY, a_role(uid, namespace, rule)
+    assert bare_cluster.request("POST", path, role, user=CONTROLLER).status == 403
+    answer = bare_cluster.request("POST", path, role, headers=ALMIGHTY_CONTROLLER)
+    assert answer.status == 403
+    assert "daypass-operator-bounds" in answer.message
+
+
+@contextmanager
+def installed(bed: Bed, values: Json | None = None) -> Iterator[None]:
+    """The chart as it stands with these values, webhook configurations included; afterwards as the module wants it."""
+    bed.install(values)
+    try:
+        yield
+    finally:
+        if values:
+            bed.install()
+        bed.kubectl("delete", "mutatingwebhookconfiguration/daypass-requests")
+        bed.kubectl("delete", "validatingwebhookconfiguration/daypass-validation")
+
+
+def test_t20_grantable_rules_bound_the_roles_of_grants(bare_cluster: Bed, namespace: str, uid: str) -> None:
+    read = {"apiGroups": [""], "resources": ["configmaps", "pods"], "verbs": ["get", "list"]}
+    named = {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"], "resourceNames": ["web"]}
+    path = path_of("roles", namespace) + DRY
+
+    def answer(*rules: Json) -> Response:
+        return bare_cluster.request("POST", path, a_role(uid, namespace, *rules), user=CONTROLLER)
+
+    with installed(bare_cluster, {"grantableRules": [read, named]}):
+        bare_cluster.wait_until(lambda: answer(read).status == 201, what="the new values in force")
+        assert answer(named, {**read, "resources": ["pods"], "resourceNames": ["one"]}).status == 201
+        for wider in (
+            {**read, "verbs": ["get", "delete"]},
+            {**read, "resources": ["secrets"]},
+            {**read, "apiGroups": ["", "apps"]},
+            {**named, "resourceNames": ["web", "db"]},
+            {key: value for key, value in named.items() if key != "resourceNames"},
+        ):
+            assert answer(wider).status == 403, wider
+            almighty = bare_cluster.request("POST", path, a_role(uid, namespace, wider), headers=ALMIGHTY_CONTROLLER)
+            assert "may not be granted" in almighty.message
+
+
+def configuration(bed: Bed, kind: str, name: str) -> tuple[str, Json]:
+    path = f"/apis/admissionregistration.k8s.io/v1/{kind}webhookconfigurations/{name}"
+    return path, bed.request("GET", path).json
+
+
+def test_t60_setup_fills_in_path_and_trust_and_nothing_else(bare_cluster: Bed) -> None:
+    with installed(bare_cluster):
+        for kind, name in (("mutating", "daypass-requests"), ("validating", "daypass-validation")):
+            _try_to_change(bare_cluster, kind, name)
+
+
+def _try_to_change(bed: Bed, kind: str, name: str) -> None:
+    path, stored = configuration(bed, kind, name)
+    webhook = stored["webhooks"][0]
+    client = webhook["clientConfig"]
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "operations": ["*"], "scope": "*"}
+    changes: tuple[Json, ...] = (
+        {"rules": [rule]},
+        {"failurePolicy": "Ignore"},
+        {"matchConditions": []},
+        {"objectSelector": {"matchLabels": {"a": "b"}}},
+        {"name": "other.daypass.dev"},
+        {"clientConfig": {**client, "url": "https://203.0.113.1/all"}},
+        {"clientConfig": {**client, "url": f"{bed.webhook_url}1/"}},
+        {"clientConfig": {"service": {"name": "mine", "namespace": "default"}}},
+    )
+    for changed in changes:
+        answer = bed.request("PATCH", path + DRY, {"webhooks": [{**webhook, **changed}]}, user=SETUP)
+        assert answer.status == 403, changed
+        assert "daypass setup" in answer.message
+    for webhooks in ([], [webhook, {**webhook, "name": "second.daypass.dev"}]):
+        assert bed.request("PATCH", path + DRY, {"webhooks": webhooks}, user=SETUP).status == 403
+    filled = {**webhook, "clientConfig": {**client, "url": f"{bed.webhook_url}/{'b' * 64}"}}
+    assert bed.request("PATCH", path + DRY, {"webhooks": [filled]}, user=SETUP).status == 200
+    assert bed.request("DELETE", path, user=SETUP).status == 403
+
+
+def test_t60_setup_makes_its_own_secrets_and_no_other(bare_cluster: Bed) -> None:
+    """RBAC can't bound create by name. A token Secret of the controller would be a way to its power."""
+    token = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {
+            "name": "daypass-serving-2",
+            "namespace": "daypass-system",
+            "annotations": {"kubernetes.io/service-account.name": "daypass-controller"},
+        },
+    }
+    bare_cluster.kubectl("delete", "secret", "daypass-serving", "-n", "daypass-system")
+    path = path_of("secrets", "daypass-system") + DRY
+    ours: dict[str, Any] = json.loads(json.dumps(token))
+    ours["metadata"]["name"] = "daypass-serving"
+    for body in (token, ours, {**token, "type": "Opaque"}):
+        assert bare_cluster.request("POST", path, body, user=SETUP).status == 403
+    assert bare_cluster.request("POST", path, {**ours, "type": "Opaque"}, user=SETUP).status == 201
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt-2"}}
+    assert bare_cluster.request("POST", path_of("configmaps", "daypass-system") + DRY, other, user=SETUP).status == 403
+    for name in ("daypass-signing", "daypass-ca"):
+        assert bare_cluster.request("DELETE", path_of("secrets", "daypass-system", name), user=SETUP).status == 403
+
+
+def test_policies_of_the_api_server_compile_without_a_warning(bare_cluster: Bed) -> None:
+    def checked() -> list[Json] | None:
+        text = bare_cluster.kubectl("get", "validatingadmissionpolicies", "-o", "json").stdout
+        found: list[Json] = json.loads(text)["items"]
+        return found if all("typeChecking" in policy.get("status", {}) for policy in found) else None
+
+    policies = bare_cluster.wait_until(checked, what="the API server checked the types of our policies")
+    assert {policy["metadata"]["name"] for policy in policies} == {
+        "daypass-dead-man-jobs",
+        "daypass-dead-man-pods",
+        "daypass-labelled-objects",
+        "daypass-operator-bounds",
+        "daypass-requests",
+        "daypass-reviews",
+        "daypass-setup-bounds",
+    }
+    for policy in policies:
+        assert policy["status"]["typeChecking"] == {}, policy["metadata"]["name"]
+        assert policy["spec"]["failurePolicy"] == "Fail"
