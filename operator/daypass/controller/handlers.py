@@ -14,7 +14,7 @@ from daypass.kube.connection import Connection
 
 Heard = Callable[[Resource, Json, bool], None]
 
-WATCH_SECONDS: Final = 240.0
+WATCH_SECONDS: Final = 240
 CONNECT_SECONDS: Final = 10.0
 
 
