@@ -1,6 +1,5 @@
 """The tables of examples in ``cases/``."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,16 +40,19 @@ _Loader.add_constructor("!repeat", _repeat)
 _Loader.add_constructor("!many", _many)
 
 
-def cases(plural: str, verdict: str) -> Iterator[Case]:
+def cases(plural: str, verdict: str) -> tuple[Case, ...]:
     """The accepted or refused examples of one resource."""
     table = yaml.load((FOLDER / f"{plural}.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    for entry in table[verdict]:
-        body = deepcopy(table["base"])
-        for key, value in entry["spec"].items():
-            body["spec"].pop(key, None)
-            if value is not None:
-                body["spec"][key] = value
-        message = entry.get("message", "")
-        for name, text in table["texts"].items():
-            message = message.replace(f"{{{name}}}", text)
-        yield Case(entry["name"], body, message)
+    return tuple(_case(table, entry) for entry in table[verdict])
+
+
+def _case(table: dict[str, Any], entry: dict[str, Any]) -> Case:
+    body = deepcopy(table["base"])
+    for key, value in entry["spec"].items():
+        body["spec"].pop(key, None)
+        if value is not None:
+            body["spec"][key] = value
+    message = entry.get("message", "")
+    for name, text in table["texts"].items():
+        message = message.replace(f"{{{name}}}", text)
+    return Case(entry["name"], body, message)

@@ -25,14 +25,17 @@ class Limits(OpenObject):
     )
     max_active_per_subject: Count | None = Field(
         default=None,
-        description="How many requests of one subject may be waiting or active at once. Default: no bound.",
+        description="How many approved requests of one subject may be current at once, among those that this policy"
+        " governs: scheduled and suspended ones count, waiting ones do not. Default: no bound.",
     )
     cooldown_seconds: Annotated[int, Field(ge=1, le=fields.MAX_DURATION_SECONDS)] | None = Field(
         default=None,
-        description="How long a subject waits, in seconds, after its last grant ended before the next. Default: none.",
+        description="How long a subject waits, in seconds, after the end of its last request under this policy before"
+        " it asks again, however that ended: denied and timed out ones count too. Default: not at all.",
     )
     max_per_day: Count | None = Field(
-        default=None, description="How many requests of one subject may be made in 24 hours. Default: no bound."
+        default=None,
+        description="How many requests of one subject this policy takes in any 24 hours. Default: no bound.",
     )
     ticket_pattern: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
         default=None,

@@ -154,7 +154,9 @@ class AccessRequestStatus(StatusObject):
         " and the policies that govern it.",
     )
     review: ReviewSubmission | None = Field(
-        default=None, description="Set this to review the request; the only field of status open to reviewers."
+        default=None,
+        description="Set this to review the request: the only field of status open to reviewers."
+        " Admission signs it, adds it to reviews and clears it.",
     )
     reviews: list[ReviewRecord] = Field(
         default=[], **atomic(128), description="Every review so far, in the order in which they came in."

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from daypass.app.documents import UnreadableError, documents
+from daypass.api.documents import UnreadableError, documents
 from daypass.app.policy_validation import validate_policy
 from daypass.domain import names, policy_rules
 from daypass.domain.expressions import Expressions

@@ -1,0 +1,131 @@
+"""``daypass policy check``: policies judged offline as admission would."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from daypass.api.documents import UnreadableError, documents
+from daypass.cli.main import app
+
+GOOD = """\
+apiVersion: daypass.dev/v1alpha1
+kind: ApprovalPolicy
+metadata: {name: NAME}
+spec:
+  effect: Allow
+  match: {grants: {roles: [{kind: ClusterRole, name: view}]}}
+  autoApprove: true
+"""
+
+
+def check(folder: Path, **files: str) -> tuple[int, list[str], list[str]]:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    result = CliRunner().invoke(app, ["policy", "check", *(str(folder / f"{name}.yaml") for name in files)])
+    cut = f"{folder}/"
+    return result.exit_code, result.stdout.replace(cut, "").splitlines(), result.stderr.replace(cut, "").splitlines()
+
+
+def a_policy(name: str, **changes: str) -> str:
+    text = GOOD.replace("NAME", name)
+    for old, new in changes.items():
+        text = text.replace({"grants": "{grants:", "auto": "autoApprove: true"}[old], new)
+    return text
+
+
+def test_valid_policies_pass_and_nothing_is_on_standard_error(tmp_path: Path) -> None:
+    assert check(tmp_path, one=a_policy("a") + "---\n" + a_policy("b"), two=a_policy("c")) == (
+        0,
+        [f"approvalpolicy.daypass.dev/{name} is valid" for name in "abc"],
+        [],
+    )
+
+
+def test_t19_every_fault_is_named_with_file_document_and_path(tmp_path: Path) -> None:
+    code, out, err = check(
+        tmp_path,
+        one=a_policy("a")
+        + "---\n"
+        + a_policy("b", grants="{requester: [], conditions: [{expression: 'true'}], grants:")
+        + "---\n"
+        + a_policy("c", grants="{conditions: [{expression: request.tikcet == '', message: m}], grants:"),
+    )
+    assert code == 1
+    assert out == ["approvalpolicy.daypass.dev/a is valid"]
+    assert err == [
+        "one.yaml: document 2 (b): spec.match.conditions[0].message: is required",
+        "one.yaml: document 2 (b): spec.match.requester: unknown field",
+        "one.yaml: document 3 (c): spec.match.conditions[0].expression: line 1, column 8: undeclared reference to 'request.tikcet' (did you mean request.ticket?)",
+    ]
+
+
+def test_unless_is_judged_across_the_files(tmp_path: Path) -> None:
+    code, out, err = check(
+        tmp_path,
+        one=a_policy("a", grants="{unless: [b], grants:"),
+        two=a_policy("b", grants="{unless: [a], grants:"),
+        three=a_policy("c", grants="{unless: [elsewhere], grants:"),
+    )
+    assert code == 1
+    assert [line.partition(": document")[0] for line in err] == ["one.yaml", "two.yaml"]
+    assert all("spec.match.unless: leads back to this policy" in line for line in err)
+    assert [line for line in out if line.startswith("warning: three.yaml: document 1 (c): spec.match.unless[0]:")]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "one.yaml: holds no ApprovalPolicy"),
+        ("kind: ConfigMap\napiVersion: v1\n", "one.yaml: holds no ApprovalPolicy"),
+        ("a: [", "one.yaml: line 1: "),
+        ("just text", "one.yaml: document 1: is not an object"),
+        (
+            a_policy("a").replace("ApprovalPolicy", "AprovalPolicy"),
+            "one.yaml: document 1: kind: AprovalPolicy is no kind",
+        ),
+        (a_policy("a").replace("v1alpha1", "v1"), "one.yaml: document 1 (a): apiVersion: must be daypass.dev/v1alpha1"),
+        (a_policy("A_b"), "one.yaml: document 1 (A_b): metadata.name: must be lower case"),
+        (a_policy("").replace("{name: }", "{}"), "one.yaml: document 1: metadata.name: is required"),
+        (a_policy("a") + "---\n" + a_policy("a"), "one.yaml: document 2 (a): metadata.name: another policy"),
+        (a_policy("a") + "  effect: Deny\n", "one.yaml: line 8: effect is given twice"),
+        (
+            a_policy("a", auto="autoApprove: yes please"),
+            "one.yaml: document 1 (a): spec.autoApprove: must be true or false",
+        ),
+        (a_policy("a", auto="limits: {ticketPattern: '('}\n  autoApprove: true"), "spec.limits.ticketPattern: ("),
+    ],
+)
+def test_what_would_hide_a_mistake_is_an_error(tmp_path: Path, text: str, fault: str) -> None:
+    code, _, err = check(tmp_path, one=text)
+    assert code == 1
+    assert any(fault in line for line in err), err
+
+
+def test_other_objects_beside_policies_are_left_alone(tmp_path: Path) -> None:
+    request = "apiVersion: daypass.dev/v1alpha1\nkind: AccessRequest\nmetadata: {name: x}\n"
+    items = "kind: List\napiVersion: v1\nitems:\n- " + a_policy("b").replace("\n", "\n  ").rstrip() + "\n"
+    code, out, err = check(tmp_path, one=f"{a_policy('a')}---\n{request}---\n\n---\n{items}")
+    assert (code, len(out), err) == (0, 2, [])
+
+
+def test_folders_and_standard_input_can_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.yml").write_text(a_policy("a"))
+    runner = CliRunner()
+    assert runner.invoke(app, ["policy", "check", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(app, ["policy", "check", "-"], input=a_policy("a")).exit_code == 0
+    assert runner.invoke(app, ["policy", "check", str(tmp_path / "none.yaml")]).exit_code == 1
+    assert runner.invoke(app, ["policy", "check", str(tmp_path / "deep"), "-"], input="a: [").exit_code == 1
+
+
+def test_times_stay_text_and_deep_nesting_is_no_crash() -> None:
+    assert list(documents("a: 2026-01-31T12:00:00Z")) == [(1, {"a": "2026-01-31T12:00:00Z"})]
+    with pytest.raises(UnreadableError):
+        list(documents("[" * 5000))
+
+
+def test_examples_are_valid() -> None:
+    examples = Path(__file__).parents[2] / "examples"
+    result = CliRunner().invoke(app, ["policy", "check", str(examples / "policies")])
+    assert (result.exit_code, result.stderr) == (0, "")
