@@ -13,7 +13,7 @@ ARGS ?=
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.complete: requirements-dev.lock pyproject.toml
+$(VENV)/.complete: requirements-dev.lock
 	@echo "setting up $(VENV) from requirements-dev.lock …" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=…")'
 	@rm -rf $(VENV)
@@ -65,7 +65,7 @@ generate: $(VENV)/.complete ## Write what is generated: crds/, the chart's copie
 .PHONY: lock
 lock: $(VENV)/.complete ## Pin the newest allowed versions, with hashes and without addresses
 	$(RUN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
-	$(RUN)/uv pip compile $(LOCK) -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+	$(RUN)/uv pip compile $(LOCK) -c requirements.lock --group dev -o requirements-dev.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock"
 
