@@ -39,6 +39,7 @@ class Listener:
         self._doors = doors
         self._small = asyncio.Semaphore(SMALL_AT_ONCE)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self.serving = False
         self.draining = False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -69,6 +69,7 @@ async def run(settings: Settings, connection: Connection) -> None:
                 return
             async with serving(listener, mounts, settings.host, settings.port) as address:
                 log.info("webhook listens", address=address)
+                listener.serving = True
                 await stop.wait()
                 log.info("draining", seconds=settings.drain_seconds)
                 listener.draining = True
@@ -121,13 +122,15 @@ def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) 
 
 
 def _readiness(mounts: Mounts, known: Known, listener: Listener) -> bool | str:
-    """Ready once every cache was listed and every file was read; leadership is nothing to a webhook."""
+    """Ready once files are read, caches listed and TLS is served; leadership is nothing to a webhook."""
     if listener.draining:
         return "draining"
     if not mounts.loaded:
         return "certificate, keys or paths are not there yet"
     unsynced = known.unsynced()
-    return f"not listed yet: {unsynced}" if unsynced else True
+    if unsynced:
+        return f"not listed yet: {unsynced}"
+    return listener.serving or "not listening yet"
 
 
 @contextlib.asynccontextmanager
