@@ -1,5 +1,7 @@
 """Decides whether a name fits a glob of a policy."""
 
+from collections.abc import Iterable, Sequence
+
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text fits the pattern.
@@ -15,6 +17,19 @@ def matches(pattern: str, text: str) -> bool:
         return pattern == text
     patterns, texts = pattern.split(":"), text.split(":")
     return len(patterns) == len(texts) and all(map(_matches_part, patterns, texts))
+
+
+def matches_any(patterns: Iterable[str], text: str) -> bool:
+    """Whether the text fits one of the patterns; a plain loop, because most decisions end here."""
+    for pattern in patterns:  # noqa: SIM110 - a generator costs more than all the comparisons
+        if matches(pattern, text):
+            return True
+    return False
+
+
+def any_matches(pattern: str, texts: Sequence[str]) -> bool:
+    """Whether one of the texts fits the pattern."""
+    return pattern in texts if "*" not in pattern else any(matches(pattern, text) for text in texts)
 
 
 def _matches_part(pattern: str, text: str) -> bool:

@@ -112,7 +112,7 @@ def could_match(policy: Policy, request: Request) -> bool:
             return False
     elif not _fits_grants(match.grants, request, policy.effect):
         return False
-    if match.namespaces is not None and not any(globs.matches(one, request.namespace) for one in match.namespaces):
+    if match.namespaces is not None and not globs.matches_any(match.namespaces, request.namespace):
         return False
     if match.requesters is not None and not _is_requester(match.requesters, request):
         return False
@@ -174,28 +174,25 @@ def _fits_grants(grants: Grants, request: Request, effect: Effect) -> bool:
 
 def _is_requester(patterns: Iterable[IdentityPattern], request: Request) -> bool:
     requester = request.requester
-    account = requester.service_account
-    return any(_fits(one, requester.username, requester.groups, account, request.namespace) for one in patterns)
+    for pattern in patterns:
+        if pattern.kind == "Group":
+            if globs.any_matches(pattern.name, requester.groups):
+                return True
+        elif _fits(pattern, requester.username, requester.service_account, request.namespace):
+            return True
+    return False
 
 
 def _is_subject(patterns: Iterable[IdentityPattern], request: Request) -> bool:
     subject = request.subject
     account = (subject.namespace, subject.name) if subject.kind is SubjectKind.SERVICE_ACCOUNT else None
-    return any(_fits(one, subject.username, (), account, request.namespace) for one in patterns)
+    return any(_fits(one, subject.username, account, request.namespace) for one in patterns)
 
 
-def _fits(
-    pattern: IdentityPattern,
-    username: str,
-    groups: tuple[str, ...],
-    account: tuple[str, str] | None,
-    request_namespace: str,
-) -> bool:
+def _fits(pattern: IdentityPattern, username: str, account: tuple[str, str] | None, request_namespace: str) -> bool:
     """Whether a pattern names somebody; a ServiceAccount pattern without a namespace means the request's own."""
     if pattern.kind == "User":
         return globs.matches(pattern.name, username)
-    if pattern.kind == "Group":
-        return any(globs.matches(pattern.name, group) for group in groups)
     if pattern.kind != "ServiceAccount" or account is None:
         return False
     namespace, name = account

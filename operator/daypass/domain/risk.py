@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from daypass.domain.coverage import ALL
@@ -31,6 +32,12 @@ def assess(rules: Iterable[Rule]) -> Risk:
     narrow a finding's text and not its level. A ClusterRole's permissions on cluster-wide objects are judged as if
     they worked, though a RoleBinding does not give them: too high a level costs an approval, too low a grant.
     """
+    return _assess(tuple(rules))
+
+
+@lru_cache(maxsize=512)
+def _assess(rules: tuple[Rule, ...]) -> Risk:
+    """The same few roles are asked for again and again: what was judged once is kept."""
     found: dict[str, tuple[RiskLevel, list[Rule]]] = {}
     for rule in rules:
         for level, power in dict.fromkeys(_powers(rule)):
