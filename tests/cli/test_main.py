@@ -26,8 +26,9 @@ def test_every_command_is_listed_and_every_option_explained(command: str) -> Non
     code, text = run(command, "--help")
     assert code == 0
     options = text.partition("Options:")[2].partition("Commands:")[0].splitlines()
-    unexplained = [line for line in options if line.startswith("  -") and len(line.split("  ")) < 3]
-    assert not unexplained
+    for line, following in zip(options, [*options[1:], ""], strict=True):
+        beside, below = len(line.strip().split("  ")) > 1, following.startswith(" " * 8)
+        assert not line.startswith("  -") or beside or below, line
 
 
 def test_version() -> None:

@@ -4,12 +4,13 @@ The modules of the commands hold options and texts only; what a command needs it
 ``daypass webhook`` does not pay for kopf (59 MiB) and ``daypass --help`` answers at once.
 """
 
-import importlib
-from types import ModuleType
-
 import typer
 
 from daypass import __version__
+from daypass.cli.controller import controller
+from daypass.cli.policy import check
+from daypass.cli.setup import setup
+from daypass.cli.webhook import webhook
 
 app = typer.Typer(
     name="daypass",
@@ -22,31 +23,16 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(help="Work with ApprovalPolicies outside a cluster.", no_args_is_help=True)
 
+app.command(short_help="Run the operator: make and end grants.")(controller)
+app.command(short_help="Serve admission: stamp, sign, guard.")(webhook)
+app.command(short_help="Make keys, certificates, configurations.")(setup)
+policy_app.command(short_help="Check policies in files.")(check)
+app.add_typer(policy_app, name="policy")
+
 
 @app.callback()
 def _daypass() -> None:
     """Just-in-time access for AI agents and people on Kubernetes."""
-
-
-def _module(name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(f"daypass.cli.{name}")
-    except ModuleNotFoundError as error:
-        if error.name == f"daypass.cli.{name}":
-            return None
-        raise
-
-
-for _name, _short in (
-    ("controller", "Run the operator: make and end grants."),
-    ("webhook", "Serve admission: stamp, sign, guard."),
-    ("setup", "Make keys, certificates, configurations."),
-):
-    if _found := _module(_name):
-        app.command(_name, short_help=_short)(getattr(_found, _name))
-if _found := _module("policy"):
-    policy_app.command("check", short_help="Check policies in files.")(_found.check)
-    app.add_typer(policy_app, name="policy")
 
 
 @app.command()
