@@ -231,3 +231,9 @@ class TestRefusalAtAdmission:
         world = World(NOON, None, peers=[peer])
         policy = a_policy("p", limits=Limits(max_per_day=1))
         assert refusal_at_admission(a_request().build(), [policy], world, PlainExpressions()) != ()
+
+
+def test_of_very_many_messages_the_first_are_told() -> None:
+    found = judge(*(a_policy(f"p{number:03}", conditions=("false",)) for number in range(100)))
+    assert found.message.startswith("says false (policy p000); says false (policy p001)")
+    assert found.message.endswith("says false (policy p015); and 84 more")

@@ -5,7 +5,7 @@ Allow policy that matches must be satisfied: their stages add up and the stricte
 only for those it names itself in* ``unless``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -31,6 +31,8 @@ ROLE_UNRESOLVED: Final = "RoleUnresolved"
 POLICY_UNDECIDED: Final = "PolicyUndecided"
 NO_STAGE_APPLIES: Final = "NoStageApplies"
 GOVERNED: Final = "Governed"
+
+MOST_MESSAGES: Final = 16
 
 
 class Verdict(Enum):
@@ -141,7 +143,7 @@ def evaluate(request: Request, policies: Sequence[Policy], world: World, express
         return _ended(Verdict.DENIED, LIMIT_EXCEEDED, tuple(breach.message for breach in broken), risk)
     if idle:
         return _undecided(NO_STAGE_APPLIES, tuple(idle), risk, timeout)
-    message = f"governed by {_list(policy.name for policy in found.allowing)}"
+    message = f"governed by {', '.join(policy.name for policy in found.allowing)}"
     return Evaluation(Verdict.GOVERNED, GOVERNED, message, found.allowing, tuple(stages), risk, timeout)
 
 
@@ -227,13 +229,16 @@ def _no_policy(request: Request) -> str:
 def _ended(
     verdict: Verdict, reason: str, messages: Sequence[str], risk: Risk, policies: tuple[Policy, ...] = ()
 ) -> Evaluation:
-    return Evaluation(verdict, reason, "; ".join(messages), policies, (), risk, pending_timeout_seconds(()))
+    return Evaluation(verdict, reason, _told(messages), policies, (), risk, pending_timeout_seconds(()))
 
 
 def _undecided(reason: str, faults: tuple[Fault, ...], risk: Risk, timeout: int) -> Evaluation:
-    message = "; ".join(f"policy {fault.policy}: {fault.message}" for fault in faults)
+    message = _told([f"policy {fault.policy}: {fault.message}" for fault in faults])
     return Evaluation(Verdict.UNDECIDED, reason, message, (), (), risk, timeout, faults)
 
 
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def _told(messages: Sequence[str]) -> str:
+    """The messages as one; of very many the first, so that the text always fits into a condition of the status."""
+    shown = "; ".join(dict.fromkeys(messages[:MOST_MESSAGES]))
+    more = len(messages) - MOST_MESSAGES
+    return f"{shown}; and {more} more" if more > 0 else shown
