@@ -90,7 +90,7 @@ class Scene:
             return str(made["metadata"]["uid"])
 
         uids = await asyncio.gather(*(one(next(self._numbers)) for _ in range(count)))
-        await self.until(lambda: all(self.state(uid) == "AwaitingApproval" for uid in uids), 180, "requests evaluated")
+        await self.until(lambda: all(self.state(uid) == "AwaitingApproval" for uid in uids), 60 + count / 10, "requests evaluated")
         return uids
 
     async def approve(self, uid: str) -> float:
