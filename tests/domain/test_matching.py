@@ -29,7 +29,8 @@ PODS = rule("get,list | core | pods")
 def fit(policy: Policy, request: RequestBuilder, *others: Policy, labels: dict[str, str] | None = None) -> Fitting:
     made = request.build()
     known = {} if labels is None else labels
-    question = Question(made, known, facts(made, known, Risk(RiskLevel.LOW), NOON), PlainExpressions())
+    low = Risk(RiskLevel.LOW)
+    question = Question(made, low, known, facts(made, known, low, NOON), PlainExpressions())
     return fitting(policy, question, PolicySet([policy, *others]))
 
 
@@ -151,7 +152,7 @@ def test_t63_an_unknown_operator_is_undecided() -> None:
 
 
 def question(request: Request) -> Question:
-    return Question(request, None, None, PlainExpressions())
+    return Question(request, Risk(RiskLevel.LOW), None, None, PlainExpressions())
 
 
 def test_t11_labels_that_could_not_be_read_are_undecided() -> None:

@@ -98,12 +98,23 @@ class _Sorted:
     faults: tuple[Fault, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What the policies that allow demand; ``idle`` are those in which no stage applies."""
+
+    stages: tuple[AppliedStage, ...]
+    broken: tuple[Breach, ...]
+    idle: tuple[Fault, ...]
+    faults: tuple[Fault, ...]
+
+
 def evaluate(request: Request, policies: Sequence[Policy], world: World, expressions: Expressions) -> Evaluation:
     """What the policies say of a request. Give a ``PolicySet`` where many requests meet the same policies.
 
-    Rule, in this order: a role that is not resolved leaves it undecided; a Deny policy that matches denies; a policy that can't be evaluated leaves it undecided; no
-    Allow policy denies, with the messages of those that failed on conditions only; a broken limit of any Allow policy
-    that matches denies; one in which no stage applies leaves it undecided (T19). Else they govern, all of them.
+    Rule, in this order: a role that is not resolved leaves it undecided; a Deny policy that matches denies; a policy
+    that can't be evaluated leaves it undecided; no Allow policy denies, with the messages of those that failed on
+    conditions only; a broken limit of any Allow policy that matches denies; one in which no stage applies leaves it
+    undecided (T19). Else they govern, all of them.
     Policies are chosen here and never by the request (T09); what could not be decided is never granted (T11).
     """
     known = PolicySet.of(policies)
@@ -114,37 +125,24 @@ def evaluate(request: Request, policies: Sequence[Policy], world: World, express
         return Evaluation(Verdict.UNDECIDED, ROLE_UNRESOLVED, unread, (), (), risk, pending_timeout_seconds(()))
     labels = world.namespace_labels
     known_facts = None if labels is None else facts(request, labels, risk, world.now, world.rules)
-    question = Question(request, labels, known_facts, expressions)
+    question = Question(request, risk, labels, known_facts, expressions)
     found = _sort(known, question)
     if found.denying:
-        return _ended(Verdict.DENIED, DENIED_BY_POLICY, found.denials, risk, found.denying)
-    faults = found.faults
-    broken: list[Breach] = []
-    stages: list[AppliedStage] = []
-    idle: list[Fault] = []
-    for policy in found.allowing:
-        try:
-            broken += breaches(policy, request, world.peers, world.now, expressions)
-            applying = _applying(policy, risk, question)
-        except UndecidedError as error:
-            faults += (Fault(policy.name, str(error)),)
-            continue
-        stages += applying
-        if not applying and not _leaves_it_to_policy(policy):
-            # Fail closed: a policy with stages of which none applies would owe nothing (T19).
-            idle.append(Fault(policy.name, f"none of its stages applies at risk {risk.level.label}"))
+        return _denied(DENIED_BY_POLICY, found.denials, risk, found.denying)
     timeout = pending_timeout_seconds(found.allowing)
+    terms = _terms(found.allowing, world, question)
+    faults = (*found.faults, *terms.faults)
     if faults:
         return _undecided(POLICY_UNDECIDED, faults, risk, timeout)
     if not found.allowing:
         reason = CONDITIONS_NOT_MET if found.hints else NO_POLICY_MATCHES
-        return _ended(Verdict.DENIED, reason, found.hints or (_no_policy(request),), risk)
-    if broken:
-        return _ended(Verdict.DENIED, LIMIT_EXCEEDED, tuple(breach.message for breach in broken), risk)
-    if idle:
-        return _undecided(NO_STAGE_APPLIES, tuple(idle), risk, timeout)
+        return _denied(reason, found.hints or (_no_policy(request),), risk)
+    if terms.broken:
+        return _denied(LIMIT_EXCEEDED, [breach.message for breach in terms.broken], risk)
+    if terms.idle:
+        return _undecided(NO_STAGE_APPLIES, terms.idle, risk, timeout)
     message = f"governed by {', '.join(policy.name for policy in found.allowing)}"
-    return Evaluation(Verdict.GOVERNED, GOVERNED, message, found.allowing, tuple(stages), risk, timeout)
+    return Evaluation(Verdict.GOVERNED, GOVERNED, message, found.allowing, terms.stages, risk, timeout)
 
 
 def refusal_at_admission(
@@ -198,18 +196,40 @@ def _sort(policies: PolicySet, question: Question) -> _Sorted:
     return _Sorted(tuple(allowing), tuple(denying), tuple(denials), tuple(hints), tuple(faults))
 
 
+def _terms(policies: Sequence[Policy], world: World, question: Question) -> _Terms:
+    """The terms of the Allow policies that match: their stages add up, and every limit holds."""
+    stages: list[AppliedStage] = []
+    broken: list[Breach] = []
+    idle: list[Fault] = []
+    faults: list[Fault] = []
+    risk = question.risk
+    for policy in policies:
+        try:
+            broken += breaches(policy, question.request, world.peers, world.now, question.expressions)
+            applying = _applying(policy, question)
+        except UndecidedError as error:
+            faults.append(Fault(policy.name, str(error)))
+            continue
+        stages += applying
+        if not applying and not _leaves_it_to_policy(policy):
+            # Fail closed: a policy with stages of which none applies would owe nothing (T19).
+            idle.append(Fault(policy.name, f"none of its stages applies at risk {risk.level.label}"))
+    return _Terms(tuple(stages), tuple(broken), tuple(idle), tuple(faults))
+
+
 def _denials(policy: Policy, result: Fitting) -> list[str]:
     if not result.messages:
         return [f"policy {policy.name} denies requests like this one"]
     return [f"{message} (policy {policy.name})" for message in result.messages]
 
 
-def _applying(policy: Policy, risk: Risk, question: Question) -> list[AppliedStage]:
+def _applying(policy: Policy, question: Question) -> list[AppliedStage]:
     """The stages of a policy that apply: ``riskAtLeast`` and ``when`` must both hold."""
     return [
         AppliedStage(policy.name, stage)
         for stage in policy.stages
-        if risk.level >= (stage.risk_at_least or RiskLevel.LOW) and (stage.when is None or holds(stage.when, question))
+        if question.risk.level >= (stage.risk_at_least or RiskLevel.LOW)
+        and (stage.when is None or holds(stage.when, question))
     ]
 
 
@@ -226,10 +246,8 @@ def _no_policy(request: Request) -> str:
     return f"no policy lets {request.requester.username} be granted {what}{other} in namespace {request.namespace}"
 
 
-def _ended(
-    verdict: Verdict, reason: str, messages: Sequence[str], risk: Risk, policies: tuple[Policy, ...] = ()
-) -> Evaluation:
-    return Evaluation(verdict, reason, _told(messages), policies, (), risk, pending_timeout_seconds(()))
+def _denied(reason: str, messages: Sequence[str], risk: Risk, policies: tuple[Policy, ...] = ()) -> Evaluation:
+    return Evaluation(Verdict.DENIED, reason, _told(messages), policies, (), risk, pending_timeout_seconds(()))
 
 
 def _undecided(reason: str, faults: tuple[Fault, ...], risk: Risk, timeout: int) -> Evaluation:

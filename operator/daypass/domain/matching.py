@@ -12,6 +12,7 @@ from daypass.domain.label_selectors import selects
 from daypass.domain.policy import Effect, Grants, IdentityPattern, Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Request, RoleGrant, RulesGrant
+from daypass.domain.risk import Risk
 
 
 class Fit(Enum):
@@ -41,6 +42,7 @@ class Question:
     """A request with all that a policy may ask of it; ``labels`` and ``facts`` are None if they could not be read."""
 
     request: Request
+    risk: Risk
     labels: Mapping[str, str] | None
     facts: Facts | None
     expressions: Expressions
