@@ -169,10 +169,10 @@ class Reports:
             for rule in missing(await self.held(), rules)
         ]
 
-    async def held(self) -> tuple[Rule, ...]:
+    async def held(self, *, fresh: bool = False) -> tuple[Rule, ...]:
         """What the operator itself may do everywhere, a minute old at most; what it holds it may grant by rules."""
         now = self.clock.now()
-        if self._held is not None and now - self._held[0] < timedelta(seconds=60):
+        if not fresh and self._held is not None and now - self._held[0] < timedelta(seconds=60):
             return self._held[1]
         spec = {"namespace": "default"}
         review = {"apiVersion": RULES_REVIEWS.api_version, "kind": RULES_REVIEWS.kind, "spec": spec}

@@ -19,17 +19,19 @@ from daypass.app.drift import drift_of
 from daypass.app.grants import Grants
 from daypass.app.journal import Journal
 from daypass.app.judge import Judge, Judgement
+from daypass.app.policies import Reports, rule_text
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Objects
 from daypass.app.requests import Entry, Requests
 from daypass.app.surroundings import Known, Surroundings, surroundings
 from daypass.app.unreadable import tell_unreadable
 from daypass.domain import deadlines, outcomes
 from daypass.domain.conditions import State, state_of, was_granted
+from daypass.domain.coverage import missing
 from daypass.domain.grants import GrantKind, Observed
 from daypass.domain.lifecycle import Phase, await_answer, hold, phase_of, rest
 from daypass.domain.outcomes import Outcome
 from daypass.domain.plan import NOTHING
-from daypass.domain.request import Request
+from daypass.domain.request import Request, RulesGrant
 
 ATTEMPTS: Final = 4
 """How often a run starts again by itself because somebody wrote at the same time."""
@@ -57,6 +59,7 @@ class Reconciler:
     hand: Hand
     journal: Journal
     settings: Settings
+    reports: Reports
     refresh_policies: Callable[[], Awaitable[None]]
     """Reads all policies live."""
     _subjects: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -124,7 +127,7 @@ class Reconciler:
         return await self._carry_out(request, version, current, outcome, status.judged_before(current))
 
     async def _pending(self, request: Request, version: str, current: Mapping[str, Any]) -> datetime | None:
-        around = await surroundings(request, self.known, self.objects, live=False)
+        around = await self._around(request, live=False)
         judgement = await self.judge.judge(request, around, self.clock.now())
         outcome = self._answer(request, judgement)
         if outcome.state is State.DENIED and judgement.for_want_of_policies:
@@ -143,7 +146,7 @@ class Reconciler:
         """Grant, or fail for good: on live reads of request, role and ServiceAccount only (T22, T34)."""
         body, fresh = await asyncio.gather(
             self.objects.get(ACCESS_REQUESTS, request.name, request.namespace),
-            surroundings(request, self.known, self.objects, live=True),
+            self._around(request, live=True),
         )
         if body is None or body["metadata"]["uid"] != request.uid:
             self.requests.drop(f"{request.namespace}/{request.name}", request.uid)
@@ -157,6 +160,18 @@ class Reconciler:
             judgement = await self.judge.judge(request, fresh, self.clock.now())
         outcome = self._answer(request, judgement)
         return await self._settle(request, version, body.get("status") or {}, outcome, judgement)
+
+    async def _around(self, request: Request, *, live: bool) -> Surroundings:
+        """What the request needs; of exact rules also that the operator holds them, which the API server demands."""
+        around = await surroundings(request, self.known, self.objects, live=live)
+        if around.trouble or around.missing or not isinstance(request.grant, RulesGrant):
+            return around
+        rules = request.grant.rules
+        if not missing(await self.reports.held(), rules):
+            return around
+        gaps = missing(await self.reports.held(fresh=True), rules)
+        texts = "; ".join(map(rule_text, gaps))
+        return replace(around, missing=f"Daypass does not hold, and so can't grant: {texts}.") if gaps else around
 
     def _answer(self, request: Request, judgement: Judgement) -> Outcome:
         observed = self.grants.observed(request.uid)

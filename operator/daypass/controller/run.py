@@ -124,6 +124,7 @@ async def _lead(
         hand=hand,
         journal=journal,
         settings=Settings(options.retention_seconds, predecessor.until),
+        reports=reports,
         refresh_policies=refresh_policies,
     )
     office.equip(reconciler, reports, sweep)
