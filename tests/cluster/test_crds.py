@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 
 from api.cases import Case, cases
 from bed import Bed
+from daypass.api import convert
+from daypass.domain.identity import Identity
+from daypass.domain.review import Review, ReviewDecision
 
 ROOT = Path(__file__).parents[2]
 API = "/apis/daypass.dev/v1alpha1"
@@ -244,3 +248,59 @@ def test_t01_a_status_in_the_body_of_a_new_request_is_dropped(schemas: Bed, plac
     stored = schemas.get("accessrequest", "case", place)
     assert stored is not None
     assert "status" not in stored
+
+
+def test_what_is_recorded_comes_back_as_it_was(schemas: Bed, place: str) -> None:
+    schemas.kubectl("create", "-f", "-", input=json.dumps(_waiting(place)))
+    reviewer = Identity("bob", "u-1", ("approvers", "Größe"), {"example.org/scopes": ("a", "b"), "empty": ()})
+    reviews = [
+        Review(
+            version=1,
+            request_uid="u-2",
+            digest="ab" * 32,
+            decision=decision,
+            reviewer=reviewer,
+            time=datetime(2026, 1, 31, 12, tzinfo=UTC),
+            key_id="0123456789abcdef",
+            signature="" if decision is ReviewDecision.RELEASE else "c2ln" * 22,
+            comment="völlig in Ordnung" * 60,
+            digest_confirmed=True,
+        )
+        for decision in ReviewDecision
+    ] * 32
+    status = {
+        "reviews": [convert.review_json(review) for review in reviews],
+        "stages": [{"policy": "p", "name": "team", "required": 2, "approvers": {"groups": ["a"]}}] * 256,
+        "policies": [{"name": "p", "uid": "p-1", "generation": 3}] * 64,
+        "digest": None,
+        "endTime": None,
+    }
+    path = f"{API}/namespaces/{place}/accessrequests/fix-checkout"
+    merge = {"Content-Type": "application/merge-patch+json"}
+    assert schemas.request("PATCH", f"{path}/status", {"status": status}, headers=merge).status == 200
+    request = convert.request_from(schemas.request("GET", path).json)
+    assert request.reviews == tuple(reviews)
+    assert len(request.record.stages) == 256
+    assert request.record.digest == ""
+    assert request.record.end_time is None
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"reviews": [{"decision": "Approve"}]}, "status.reviews[0].version: Required value"),
+        ({"review": {"decision": "Maybe"}}, 'status.review.decision: Unsupported value: "Maybe"'),
+        ({"review": {"decision": "Deny", "comment": "a\nb"}}, "status.review.comment: Invalid value: "),
+        ({"review": {"decision": "Deny", "digest": "ab"}}, 'status.review.digest: Invalid value: "ab"'),
+        ({"risk": {"level": "Extreme"}}, 'status.risk.level: Unsupported value: "Extreme"'),
+        ({"digest": "none"}, 'status.digest: Invalid value: "none"'),
+        ({"conditions": [{"type": "Ready", "status": "Yes", "reason": "a"}]}, 'status: Unsupported value: "Yes"'),
+    ],
+)
+def test_status_has_a_shape_too(schemas: Bed, place: str, status: dict[str, Any], words: str) -> None:
+    schemas.kubectl("create", "-f", "-", input=json.dumps(_waiting(place)))
+    path = f"{API}/namespaces/{place}/accessrequests/fix-checkout/status"
+    merge = {"Content-Type": "application/merge-patch+json"}
+    response = schemas.request("PATCH", path, {"status": status}, headers=merge)
+    assert response.status == 422
+    assert words in response.message

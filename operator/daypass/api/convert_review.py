@@ -1,6 +1,7 @@
 """Reads reviews: what a reviewer submits, what admission has recorded, and the stages they are counted in."""
 
 from dataclasses import dataclass
+from sys import intern
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -57,7 +58,10 @@ def review_of(record: ReviewRecord) -> Review:
         digest=record.digest,
         decision=ReviewDecision(record.decision),
         reviewer=Identity(
-            who.username, who.uid, tuple(who.groups), {key: tuple(values) for key, values in who.extra.items()}
+            intern(who.username),
+            intern(who.uid),
+            tuple(map(intern, who.groups)),
+            {key: tuple(values) for key, values in who.extra.items()},
         ),
         time=record.time,
         key_id=record.key_id,
@@ -70,8 +74,8 @@ def review_of(record: ReviewRecord) -> Review:
 def stage_of(stage: StageProgress) -> AppliedStage:
     """The domain value of a model that was read already."""
     approvers = Approvers(
-        tuple(stage.approvers.users),
-        tuple(stage.approvers.groups),
+        tuple(map(intern, stage.approvers.users)),
+        tuple(map(intern, stage.approvers.groups)),
         tuple((account.namespace, account.name) for account in stage.approvers.service_accounts),
     )
     return AppliedStage(stage.policy, Stage(stage.name, stage.required, approvers, require_digest=stage.require_digest))

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from daypass.api import fields
-from daypass.api.schema import CheckedObject, Object, Rule, atomic
+from daypass.api.schema import CheckedObject, Rule, SpecObject, atomic
 
 
-class Requester(Object):
+class Requester(SpecObject):
     """Who created the request, as the API server authenticated them. Filled in at admission; leave it out."""
 
     username: fields.Username = Field(description="Username of the caller who created the request.")
@@ -53,7 +53,7 @@ class Subject(CheckedObject):
     )
 
 
-class RoleReference(Object):
+class RoleReference(SpecObject):
     """An existing role, bound in the request's namespace for as long as the grant lasts."""
 
     kind: Literal["Role", "ClusterRole"] = Field(
@@ -63,7 +63,7 @@ class RoleReference(Object):
     name: fields.RoleName = Field(description="Name of the Role or ClusterRole.")
 
 
-class PolicyRule(Object):
+class PolicyRule(SpecObject):
     """Exact permissions: every verb on every resource named here. Each of the first three lists is needed."""
 
     api_groups: list[fields.ApiGroup] = Field(
@@ -78,7 +78,7 @@ class PolicyRule(Object):
     verbs: list[fields.Verb] = Field(**atomic(16, 1), description="Verbs, such as get, list, watch, patch.")
 
 
-class Agent(Object):
+class Agent(SpecObject):
     """The agent behind the request, in its own words."""
 
     name: fields.Word = Field(default="", description="Name of the agent.")
@@ -87,7 +87,7 @@ class Agent(Object):
     tool: fields.Word = Field(default="", description="Tool that will use the access.")
 
 
-class Data(Object):
+class Data(SpecObject):
     """The data that will be touched, in the requester's words."""
 
     classification: fields.Word = Field(
@@ -97,7 +97,7 @@ class Data(Object):
     description: fields.Paragraph = Field(default="", description="What the data is.")
 
 
-class Context(Object):
+class Context(SpecObject):
     """What helps a reviewer to decide. All of it is the requester's own claim, checked by nobody."""
 
     agent: Agent | None = Field(default=None, description="The agent behind the request.")

@@ -55,16 +55,6 @@ class Object(BaseModel):
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_null(cls, data: object) -> object:
-        """Refuse null as the API server does, where absence would mean "any"."""
-        if isinstance(data, dict) and None in data.values():
-            names = ", ".join(str(name) for name, value in data.items() if value is None)
-            kind, text = "null", "{names} must not be null"
-            raise PydanticCustomError(kind, text, {"names": names})
-        return data
-
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Add the CEL rules to the schema that pydantic makes."""
@@ -75,7 +65,21 @@ class Object(BaseModel):
         return schema
 
 
-class CheckedObject(Object):
+class SpecObject(Object):
+    """An object of a spec, in which null is refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_null(cls, data: object) -> object:
+        """Refuse null as the API server does, where absence would mean "any"."""
+        if isinstance(data, dict) and None in data.values():
+            names = ", ".join(str(name) for name, value in data.items() if value is None)
+            kind, text = "null", "{names} must not be null"
+            raise PydanticCustomError(kind, text, {"names": names})
+        return data
+
+
+class CheckedObject(SpecObject):
     """An object with rules of its own that Python checks too."""
 
     @model_validator(mode="after")
