@@ -139,6 +139,7 @@ class ControlPlane(Endpoint):
             "authorization-kubeconfig": config,
             "bind-address": "127.0.0.1",
             "secure-port": port,
+            "authentication-skip-lookup": "true",  # nobody calls it
             "leader-elect": "false",
             # As in real clusters: each controller is a ServiceAccount of kube-system, which guards exempt by name.
             "use-service-account-credentials": "true",

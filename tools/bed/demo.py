@@ -133,6 +133,7 @@ class _Story:
         self._answer("last-one", "carol", "Approve", "agreed")
         self._state("last-one", "Active")
         self._run("get", "secret", "checkout-db", "-n", "demo", user="agent", shows="checkout-db")
+        grant = self._quiet("get", "areq", "last-one", "-n", "demo", "-o", "jsonpath={.metadata.uid}")
         self._bed.controller.kill()
         self._bed.webhook.kill()
         _say("$ kill -9 <controller> <webhook>")
@@ -143,7 +144,7 @@ class _Story:
         )  # fmt: skip
         _say("... nobody of ours is alive; Kubernetes' own controllers end it")
         started = time.monotonic()
-        self._until("the binding is gone", lambda: self._bindings() == "")
+        self._until("the binding is gone", lambda: self._bindings(grant) == "")
         _say(f"the binding was gone {time.monotonic() - started:.0f} s later")
         self._run("get", "secret", "checkout-db", "-n", "demo", user="agent", fails=True, shows="Forbidden")
         self._run("get", "areq", "-A")
@@ -169,8 +170,10 @@ class _Story:
         )
         _say(f"{name}: {state}")
 
-    def _bindings(self) -> str:
-        return self._quiet("get", "rolebindings", "-n", "demo", "-l", "daypass.dev/request-uid", "-o", "name")
+    def _bindings(self, request_uid: str = "") -> str:
+        """The bindings of one request, or of all."""
+        label = f"daypass.dev/request-uid={request_uid}" if request_uid else "daypass.dev/request-uid"
+        return self._quiet("get", "rolebindings", "-n", "demo", "-l", label, "-o", "name")
 
     def _ready_policies(self) -> set[str]:
         path = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
