@@ -7,7 +7,7 @@ import pytest
 from chart.rendering import OUTSIDE, Json, named, of_kind, render
 
 ROLE_KINDS = ("Role", "ClusterRole")
-LISTED = {
+LISTED: Json = {
     "grantableRoles": {
         "clusterRoles": ["view"],
         "roles": [{"namespace": "shop", "name": "restarter"}, {"namespace": "shop", "name": "reader"}],
@@ -18,7 +18,7 @@ LISTED = {
 
 @pytest.fixture(scope="module", params=["defaults", "listed", "outside"])
 def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
-    values = {"defaults": {}, "listed": LISTED, "outside": OUTSIDE}[request.param]
+    values: Json = {"defaults": {}, "listed": LISTED, "outside": OUTSIDE}[request.param]
     return render(tmp_path_factory.mktemp("helm"), values)
 
 
