@@ -109,10 +109,10 @@ class Desk:
             return answer.status, await answer.read()
 
     async def mutate(self, review: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._ask(self.mounts.paths.mutating, review)
+        return await self._ask(self.mounts.paths.mutating[0], review)
 
     async def validate(self, review: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._ask(self.mounts.paths.validating, review)
+        return await self._ask(self.mounts.paths.validating[0], review)
 
     async def _ask(self, path: str, review: Mapping[str, Any]) -> dict[str, Any]:
         code, body = await self.post(path, review)
@@ -134,7 +134,7 @@ def a_listener(mounts: Mounts, cluster: Cluster) -> Listener:
     validate = validating(
         Guarding(cluster, expressions, cluster, CONTROLLER, never), PolicyGuarding(cluster, expressions), mounts.keys
     )
-    return Listener(lambda: (mounts.paths.mutating, mutate), lambda: (mounts.paths.validating, validate))
+    return Listener((lambda: mounts.paths.mutating, mutate), (lambda: mounts.paths.validating, validate))
 
 
 def trusting(authority: trustme.CA) -> ssl.SSLContext:

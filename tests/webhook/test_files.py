@@ -25,11 +25,9 @@ async def test_t62_a_renewed_certificate_is_served_to_new_connections(desk: Desk
     renewed = trustme.CA()
     desk.folders.certify(renewed)
     desk.mounts.refresh()
-    assert (await desk.mutate(GOOD))[
-        "allowed"
-    ]  # over the connection that is open
+    assert (await desk.mutate(GOOD))["allowed"]  # over the connection that is open
     connector = aiohttp.TCPConnector(ssl=trusting(renewed))
-    url = f"https://{desk.address}{desk.mounts.paths.mutating}"
+    url = f"https://{desk.address}{desk.mounts.paths.mutating[0]}"
     async with aiohttp.ClientSession(connector=connector) as client, client.post(url, json=GOOD) as answer:
         assert answer.status == 200
 
@@ -41,7 +39,7 @@ async def test_t62_half_a_certificate_leaves_the_old_one_in_use(desk: Desk, auth
     desk.mounts.refresh()
     assert desk.mounts.certificate.not_after == before
     connector = aiohttp.TCPConnector(ssl=trusting(authority))
-    url = f"https://{desk.address}{desk.mounts.paths.mutating}"
+    url = f"https://{desk.address}{desk.mounts.paths.mutating[0]}"
     async with aiohttp.ClientSession(connector=connector) as client, client.post(url, json=GOOD) as answer:
         assert answer.status == 200
 
@@ -51,7 +49,7 @@ async def test_t62_a_key_of_another_certificate_leaves_the_old_one_in_use(desk: 
     (desk.folders.serving / "tls.key").write_bytes(other)
     desk.mounts.refresh()
     connector = aiohttp.TCPConnector(ssl=trusting(authority))
-    url = f"https://{desk.address}{desk.mounts.paths.mutating}"
+    url = f"https://{desk.address}{desk.mounts.paths.mutating[0]}"
     async with aiohttp.ClientSession(connector=connector) as client, client.post(url, json=GOOD) as answer:
         assert answer.status == 200
 
@@ -61,6 +59,13 @@ async def test_new_paths_take_the_place_of_the_old(desk: Desk) -> None:
     desk.mounts.refresh()
     assert (await desk.post("/" + "a" * 64, GOOD))[0] == 404
     assert (await desk.post("/" + "c" * 64, GOOD))[0] == 200
+
+
+async def test_t52_paths_are_replaced_without_an_outage(desk: Desk) -> None:
+    desk.folders.rename("c" * 64 + "\n" + "a" * 64, "d" * 64 + "\n" + "b" * 64)
+    desk.mounts.refresh()
+    for path in ("a", "c"):
+        assert (await desk.post("/" + path * 64, GOOD))[0] == 200
 
 
 @pytest.mark.parametrize(("first", "second"), [("", "d" * 64), ("c" * 63, "d" * 64), ("c" * 64, "c" * 64)])
@@ -138,7 +143,7 @@ async def test_t52_with_a_client_authority_only_its_clients_are_heard(
     api_server = trusting(authority)
     clients.issue_cert("kube-apiserver").configure_cert(api_server)
     async with serving(a_listener(mounts, Cluster()), mounts, "127.0.0.1", 0) as address:
-        url = f"https://{address}{mounts.paths.mutating}"
+        url = f"https://{address}{mounts.paths.mutating[0]}"
         connector = aiohttp.TCPConnector(ssl=api_server)
         async with aiohttp.ClientSession(connector=connector) as client, client.post(url, json=GOOD) as answer:
             assert answer.status == 200

@@ -56,7 +56,7 @@ def guard_request(call: Call, needs: Guarding) -> Answer:
         # Fail closed: what can't be read can't be judged; the schema should have refused it.
         return refuse("Unreadable", str(error), INVALID)
     equal = needs.knowledge.equal_pending(request)
-    if equal and equal != request.name:
+    if equal:
         return refuse("EqualPending", f"{equal} already asks for the same and waits for an answer", CONFLICT)
     broken = _broken(request, needs)
     if broken:

@@ -1,5 +1,6 @@
 """Guard ``status``: nobody but the controller changes more of it than one review of their own (T01, T02)."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ def guard_status(call: Call, controller: str, verifier: Verifier) -> Answer:
         return refuse("Unreadable", "status can't be compared with what is stored", INVALID)
     if "review" in after:
         return refuse("UnsignedReview", "status.review was not recorded: the review is not signed", INVALID)
-    changed = sorted(key for key in {*before, *after} - {"reviews"} if before.get(key) != after.get(key))
+    changed = sorted(key for key in {*before, *after} - {"reviews"} if _spelled(before, key) != _spelled(after, key))
     if changed:
         return refuse("StatusIsGuarded", f"status.{changed[0]}: only Daypass writes status; send status.review alone")
     return _reviews(call, before.get("reviews") or [], after.get("reviews") or [], verifier)
@@ -40,10 +41,15 @@ def _status(body: Json | None) -> Json | None:
     return status if isinstance(status, Mapping) else None
 
 
+def _spelled(status: Json, key: str) -> str:
+    """A field as JSON, empty where it is absent: to Python 1 is True, and null as good as nothing."""
+    return json.dumps(status[key], sort_keys=True) if key in status else ""
+
+
 def _reviews(call: Call, before: Any, after: Any, verifier: Verifier) -> Answer:  # noqa: ANN401 - JSON as it came
-    if after == before:
+    if json.dumps(after) == json.dumps(before):
         return allow("Unchanged")
-    if not isinstance(before, list) or not isinstance(after, list) or after[:-1] != before:
+    if not isinstance(before, list) or not isinstance(after, list) or json.dumps(after[:-1]) != json.dumps(before):
         return refuse("ReviewsAreAppended", "status.reviews: nobody changes what was said; send status.review alone")
     refusal = _foreign(call, after[-1], verifier)
     return allow("ReviewAppended") if refusal is None else refusal

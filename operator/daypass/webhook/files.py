@@ -67,11 +67,15 @@ class SigningKeys:
 
 
 class SecretPaths:
-    """The two paths that only the API server knows."""
+    """The paths that only the API server is given: one a line, the current one first, then those it replaces.
+
+    They are not for ever: while the webhook is unreachable, the API server tells its callers the whole URL. So they
+    can be replaced at any time without an outage, and no trust rests on them alone (T52).
+    """
 
     def __init__(self) -> None:
-        self.mutating = ""
-        self.validating = ""
+        self.mutating: tuple[str, ...] = ()
+        self.validating: tuple[str, ...] = ()
 
     @property
     def loaded(self) -> bool:
@@ -80,15 +84,11 @@ class SecretPaths:
 
     def take(self, files: Mapping[str, bytes]) -> None:
         """Use these paths from now on; raises ValueError when one is missing or too easy to guess."""
-        found = {name: files.get(name, b"").decode("ascii", "replace").strip() for name in ("mutating", "validating")}
-        for name, path in found.items():
-            if len(path) < _SHORTEST_PATH:
-                msg = f"the {name} path must have {_SHORTEST_PATH} hex digits"
-                raise ValueError(msg)
-        if found["mutating"] == found["validating"]:
-            msg = "the two paths must differ"
+        mutating, validating = (_paths(name, files.get(name, b"")) for name in ("mutating", "validating"))
+        if {*mutating} & {*validating}:
+            msg = "the paths of the two configurations must differ"
             raise ValueError(msg)
-        self.mutating, self.validating = f"/{found['mutating']}", f"/{found['validating']}"
+        self.mutating, self.validating = mutating, validating
 
 
 class Certificate:
@@ -150,6 +150,14 @@ class Mounts:
         while True:
             self.refresh()
             await asyncio.sleep(seconds)
+
+
+def _paths(name: str, lines: bytes) -> tuple[str, ...]:
+    paths = lines.decode("ascii", "replace").split()
+    if not paths or any(len(path) < _SHORTEST_PATH for path in paths):
+        msg = f"the {name} path must have {_SHORTEST_PATH} hex digits"
+        raise ValueError(msg)
+    return tuple(f"/{path}" for path in paths)
 
 
 def _context(client_ca: Path | None) -> ssl.SSLContext:

@@ -31,16 +31,20 @@ class Known:
         self._namespaces = Cache(client, NAMESPACES, keep=_labels)
         self._all_policies: PolicySet | None = None
 
+    @property
+    def caches(self) -> tuple[Cache[Request], Cache[Policy], Cache[Mapping[str, str]]]:
+        """All of them, for who follows and measures them."""
+        return (self._requests, self._policies, self._namespaces)
+
     async def follow(self) -> None:
         """Watch for ever."""
         async with asyncio.TaskGroup() as tasks:
-            for cache in (self._requests, self._policies, self._namespaces):
+            for cache in self.caches:
                 tasks.create_task(cache.run())
 
     def unsynced(self) -> str:
         """The resources that were not listed yet, as text; empty when all were."""
-        caches = (self._requests, self._policies, self._namespaces)
-        return ", ".join(cache.resource.plural for cache in caches if not cache.synced.is_set())
+        return ", ".join(cache.resource.plural for cache in self.caches if not cache.synced.is_set())
 
     def policies(self) -> PolicySet:
         """Every policy that could be read."""
@@ -58,7 +62,8 @@ class Known:
 
     def equal_pending(self, request: Request) -> str:
         """The name of another request that asks for the same and waits for an answer; found by index (T16)."""
-        return next(iter(self._pending.get(equality_key(request), ())), "")
+        names = self._pending.get(equality_key(request), {})
+        return next((name for name in names if name != request.name), "")
 
     def peers(self, request: Request) -> Sequence[Request]:
         """The other requests of the same subject, in every namespace."""

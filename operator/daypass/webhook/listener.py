@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import structlog
@@ -26,8 +26,8 @@ LARGE_AT_ONCE: Final = 4
 PATIENCE_SECONDS: Final = 4.0
 """For a place and for the body; the API server waits 5 s for an answer."""
 
-Door: TypeAlias = Callable[[], tuple[str, Decide]]
-"""The secret path as it is now, and who decides behind it."""
+Door: TypeAlias = tuple[Callable[[], Sequence[str]], Decide]
+"""The secret paths as they are now, and who decides behind them."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,10 +71,11 @@ class Listener:
     def _behind(self, path: str) -> Decide | None:
         """Compare with every path in constant time, so that nobody learns one digit by digit."""
         found = None
-        for door in self._doors:
-            secret, decide = door()
-            if secret and hmac.compare_digest(path.encode("utf-8", "surrogateescape"), secret.encode()):
-                found = decide
+        sent = path.encode("utf-8", "surrogateescape")
+        for secrets, decide in self._doors:
+            for secret in secrets():
+                if hmac.compare_digest(sent, secret.encode()):
+                    found = decide
         return found
 
     def _answer(self, decide: Decide, body: bytes) -> web.Response:

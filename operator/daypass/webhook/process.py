@@ -31,6 +31,7 @@ from daypass.webhook.listener import MAX_BODY, Listener
 KEEP_ALIVE_SECONDS: Final = 180.0
 """Longer than the API server's 90 s, so that it is never we who close a connection that it is about to use."""
 CLOSING_SECONDS: Final = 5.0
+HANDSHAKE_SECONDS: Final = 10.0
 FIRST_LOOK_SECONDS: Final = 0.2
 NEVER_GRANTED: Final = frozenset({"kube-system"})
 
@@ -60,8 +61,13 @@ async def run(settings: Settings, connection: Connection) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     mounts = Mounts(settings.serving, settings.signing, settings.paths, settings.client_ca)
-    async with Client(connection, user_agent="daypass-webhook") as client:
+    async with Client(connection, user_agent="daypass-webhook", wrote=metrics.wrote) as client:
+        metrics.clock_skew.set_function(client.clock.skew_seconds)
         known = Known(client)
+        for cache in known.caches:
+            metrics.follow_cache(
+                cache.resource.plural, cache.__len__, functools.partial(len, cache.faults), cache.silent_seconds
+            )
         listener = _listener(settings, mounts, known, client)
         ready = functools.partial(_readiness, mounts, known, listener)
         async with HealthServer(settings.health_address, ready), _running(mounts, known):
@@ -99,7 +105,9 @@ async def serving(listener: Listener, mounts: Mounts, host: str, port: int) -> A
         auto_decompress=False,
         access_log=None,
     )
-    sockets = await loop.create_server(server, host, port, ssl=mounts.certificate.context, backlog=1024)
+    sockets = await loop.create_server(
+        server, host, port, ssl=mounts.certificate.context, backlog=1024, ssl_handshake_timeout=HANDSHAKE_SECONDS
+    )
     try:
         bound = sockets.sockets[0].getsockname()
         yield f"{bound[0]}:{bound[1]}"
@@ -118,7 +126,7 @@ def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) 
     validate = validating(
         Guarding(known, expressions, clock, controller, never), PolicyGuarding(known, expressions), mounts.keys
     )
-    return Listener(lambda: (mounts.paths.mutating, mutate), lambda: (mounts.paths.validating, validate))
+    return Listener((lambda: mounts.paths.mutating, mutate), (lambda: mounts.paths.validating, validate))
 
 
 def _readiness(mounts: Mounts, known: Known, listener: Listener) -> bool | str:
