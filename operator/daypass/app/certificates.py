@@ -63,7 +63,8 @@ def authority_is_good(certificates: Certificates, pair: KeyPair, now: datetime) 
     """Whether an authority is whole and lives long enough to be kept."""
     if not certificates.belong_together(pair):
         return False
-    return certificates.read(pair.certificate).valid_until - now > AUTHORITY_RENEWED_BEFORE
+    certificate = certificates.read(pair.certificate)
+    return certificate.valid_from <= now and certificate.valid_until - now > AUTHORITY_RENEWED_BEFORE
 
 
 def serving_is_good(
@@ -76,6 +77,7 @@ def serving_is_good(
     return (
         certificates.issued(certificates.read(authority.certificate), serving)
         and serving.hosts == frozenset(hosts)
+        and serving.valid_from <= now
         and serving.valid_until - now > SERVING_RENEWED_BEFORE
     )
 
