@@ -12,7 +12,6 @@ from pathlib import Path
 from bed.cluster import Bed
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "demo"
-_BINDINGS = ("get", "rolebindings", "-n", "demo", "-l", "daypass.dev/request-uid", "-o", "name")
 GRANT_GONE_SECONDS = 45
 """Longest wait for an end: the longest grant of the story, and what the dead-man Job may be late."""
 
@@ -89,7 +88,7 @@ class _Story:
         _title("5", "The access works, and ends by itself")
         self._run("get", "secret", "checkout-db", "-n", "demo", user="agent", shows="checkout-db")
         self._run("scale", "deployment/checkout", "--replicas=3", "-n", "demo", user="agent", shows="scaled")
-        grant = self._grant("fix-checkout")
+        grant = "daypass-" + self._quiet("get", "areq", "fix-checkout", "-n", "demo", "-o", "jsonpath={.metadata.uid}")
         self._run(
             "get", "rolebinding", grant, "-n", "demo", "-o",
             "custom-columns=ROLE:.roleRef.name,SUBJECT:.subjects[*].name,OWNER:.metadata.ownerReferences[*].kind,"
@@ -112,7 +111,7 @@ class _Story:
         self._state("to-be-released", "Released")
         _say("... and the first one waits for its deadline")
         self._state("fix-checkout", "Expired")
-        self._until("no binding is left", lambda: self._quiet(*_BINDINGS) == "")
+        self._until("the bindings are gone", lambda: self._bindings() == "")
         self._run("get", "secret", "checkout-db", "-n", "demo", user="agent", fails=True, shows="Forbidden")
         self._run("describe", "areq", "fix-checkout", "-n", "demo", user="agent", shows="carol")
 
