@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cases import Case, cases
+from api.case_tables import Case, cases
 from daypass.api import convert, fields
 from daypass.domain.identity import Identity, Subject, SubjectKind
 from daypass.domain.permissions import ResolvedRole, RoleReference, Rule

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api.cases import Case, cases
+from api.case_tables import Case, cases
 from bed import Bed
 from daypass.api import convert
 from daypass.domain.identity import Identity
