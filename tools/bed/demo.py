@@ -147,6 +147,10 @@ class _Story:
         self._until("the binding is gone", lambda: self._bindings(grant) == "")
         _say(f"the binding was gone {time.monotonic() - started:.0f} s later")
         self._run("get", "secret", "checkout-db", "-n", "demo", user="agent", fails=True, shows="Forbidden")
+        _say("... and when they come back, they write down what happened")
+        self._bed.webhook.start()
+        self._bed.controller.start()
+        self._state("last-one", "Expired")
         self._run("get", "areq", "-A")
 
     # how it is told
