@@ -103,6 +103,8 @@ def test_what_policies_write_holds(source: str) -> None:
         ("request.reason.replace('a', 'aa') == ''", "replace is not available"),
         ("[request.reason].join('') == ''", "join is not available"),
         ("'%s'.format([1]) == ''", "format is not available"),
+        ("strings.quote(strings.quote(request.reason)) == ''", "quote is not available"),
+        ("[1]" + ".map(x, [x, x])" * 35 + " == [1]", "at most 2 of cel.bind, map, optMap and optFlatMap"),
         ("'a'+'a'+'a'+'a'+'a'+'a'+'a'+'a'+'a'+'a' == ''", "at most 8 additions"),
         ("cel.bind(a, 1, cel.bind(b, a, cel.bind(c, b, c == 1)))", "at most 2 of cel.bind"),
         ("lists.range(1000000).size() > 0", "undeclared reference to 'lists'"),
