@@ -24,7 +24,7 @@ class Errand:
     namespace: str
 
     def policy(
-        self, name: str = "shop", *, roles: list[Json] | None = None, match: Json | None = None, **spec: Any
+        self, name: str = "shop", *, roles: list[Json] | None = None, match: Json | None = None, **spec: object
     ) -> str:
         """An Allow policy of this namespace alone, with one approver, unless the rest says otherwise."""
         own = {
@@ -46,7 +46,7 @@ class Errand:
         self.bed.apply(body)
         return full
 
-    def ask(self, name: str, user: str = "alice", seconds: int = 60, role: Json | None = None, **spec: Any) -> str:
+    def ask(self, name: str, user: str = "alice", seconds: int = 60, role: Json | None = None, **spec: Any) -> str:  # noqa: ANN401 - fields of spec
         """Make a request; its uid."""
         what = {} if "rules" in spec else {"role": role or VIEW}
         body = {
@@ -70,7 +70,7 @@ class Errand:
             answer = self.review(name, user=person)
             assert answer.status == 200, answer.message
 
-    def grant(self, name: str, user: str = "alice", seconds: int = 60, **spec: Any) -> str:
+    def grant(self, name: str, user: str = "alice", seconds: int = 60, **spec: Any) -> str:  # noqa: ANN401 - fields of spec
         """Ask, be approved, and wait until the access is there; the uid."""
         uid = self.ask(name, user, seconds, **spec)
         self.until(name, "AwaitingApproval")

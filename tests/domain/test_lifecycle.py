@@ -48,7 +48,7 @@ def findings(request: Request, **changes: object) -> Findings:
 def in_state(request: Request, state: State, now: datetime = NOON, **times: datetime) -> Request:
     """The request with the record that its state leaves behind."""
     telling = Telling(state, "", None, "Approved.")
-    earlier = replace(request.record, **times)
+    earlier = replace(request.record, **times)  # type: ignore[arg-type]
     return replace(request, record=replace(earlier, conditions=conditions(telling, earlier, 1, now)))
 
 
@@ -274,7 +274,7 @@ def test_recreated_binding_is_not_the_one_that_was_made() -> None:
     assert hold(request, other, a_tally(request), "", NOON).state is State.REVOKED
 
 
-@pytest.mark.parametrize("state", sorted(FINAL, key=lambda one: one.value), ids=str)
+@pytest.mark.parametrize("state", sorted(FINAL, key=str), ids=str)
 def test_final_states_are_final(state: State) -> None:
     request = in_state(a_request().approved_by("bob").build(), state, end_time=NOON)
     assert phase_of(request) is Phase.RESTING

@@ -1,8 +1,9 @@
 """Judges a pending request: policies, digest and reviews, from what is known at one moment."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from daypass.app.ports import ApiError, Canonical, UnavailableError
 from daypass.app.requests import Requests
@@ -19,6 +20,7 @@ from daypass.domain.request import PolicyReference, Request
 from daypass.domain.review import Review, ReviewDecision
 
 Faulty = Callable[[str, str], None]
+REMEMBERED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Judge:
     canonical: Canonical
     faulty: Faulty
     """Is told of each policy that could not be evaluated."""
+    _digests: dict[str, tuple[ResolvedRole | None, str, frozenset[object], str]] = field(default_factory=dict)
 
     async def judge(self, request: Request, around: Surroundings, now: datetime) -> Judgement:
         """Evaluate the policies, compute the digest, count the reviews. Raises UnavailableError."""
@@ -91,8 +94,20 @@ class Judge:
         subject_uid: str,
         policies: Sequence[Policy | PolicyReference],
     ) -> str:
-        """What an approver agrees to; raises ValueError for what canonical JSON can't hold."""
-        return digest_of(self.canonical(document(request, role, subject_uid, policies)))
+        """What an approver agrees to; raises ValueError for what canonical JSON can't hold.
+
+        Remembered as long as nothing of it changes: a request's spec never does, and the rules of ``edit`` alone take
+        a millisecond to spell canonically.
+        """
+        governing = frozenset((one.name, one.uid, one.generation) for one in policies)
+        known = self._digests.get(request.uid)
+        if known is not None and (known[0] is role or known[0] == role) and known[1:3] == (subject_uid, governing):
+            return known[3]
+        digest = digest_of(self.canonical(document(request, role, subject_uid, policies)))
+        self._digests[request.uid] = (role, subject_uid, governing, digest)
+        if len(self._digests) > REMEMBERED:
+            del self._digests[next(iter(self._digests))]
+        return digest
 
     async def standing(self, request: Request) -> Tally:
         """What the reviews of a grant that was begun come to: only what ends it is looked at."""

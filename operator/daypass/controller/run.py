@@ -1,7 +1,6 @@
 """One controller process from start to end."""
 
 import asyncio
-import os
 import signal
 import socket
 import uuid
@@ -71,7 +70,8 @@ async def run(connection: Connection, options: Options) -> int:
     _on_signals(stop)
     readiness = Readiness()
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-    client = Client(connection, user_agent="daypass-controller", wrote=_wrote)
+    client = Client(connection, user_agent="daypass-controller", wrote=metrics.wrote)
+    metrics.clock_skew.set_function(client.clock.skew_seconds)
     async with client, HealthServer(options.health_address, readiness):
         predecessor = Predecessor(client, identity)
         lease = Lease(predecessor, options.namespace, names.CONTROLLER, identity, clock=client.clock)
@@ -137,7 +137,7 @@ async def _lead(
         await sweep.bury_orphans()
         office.open()
 
-    tasks = [asyncio.create_task(cache.run()) for cache in (*watches.chain, *watches.world)]
+    tasks = [asyncio.create_task(cache.run()) for cache in watches.all]
     tasks.append(asyncio.create_task(recorder.run()))
     held = asyncio.create_task(lease.hold())
     try:
@@ -240,12 +240,3 @@ def _on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-
-
-def _wrote(verb: str, resource: str) -> None:
-    metrics.api_writes.labels(verb, resource).inc()
-
-
-def exit_now(code: int) -> None:
-    """End the process whatever still runs: after a lost Lease nothing may linger."""
-    os._exit(code)

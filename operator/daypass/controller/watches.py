@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from daypass.api.convert import role_from
 from daypass.app import manifests
@@ -14,6 +14,10 @@ from daypass.domain.permissions import ResolvedRole, RoleReference
 from daypass.domain.policy import Policy
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
+from daypass.observe import metrics
+
+NAMES: Final = ("jobs", "rolebindings", "grantroles", "roles", "clusterroles", "namespaces", "serviceaccounts")
+"""How metrics call them; roles of grants are watched apart from all others."""
 
 RoleChanged = Callable[[RoleReference, str], None]
 NameChanged = Callable[[str], None]
@@ -60,6 +64,9 @@ class Watches:
         self._namespaces = Cache(client, NAMESPACES, keep=_labels, changed=labels)
         self._accounts = Cache(client, SERVICE_ACCOUNTS, keep=_uid, changed=account)
         self.world: tuple[Cache[Any], ...] = (self._roles, self._cluster_roles, self._namespaces, self._accounts)
+        self.all = (*self.chain, *self.world)
+        for cache, name in zip(self.all, NAMES, strict=True):
+            metrics.follow_cache(name, cache.__len__, cache.faults.__len__, cache.silent_seconds)
 
     def policies(self) -> Sequence[Policy]:
         """As ``Known.policies``."""
@@ -85,7 +92,7 @@ class Watches:
 
     def synced(self) -> bool:
         """Whether each has listed once."""
-        return all(cache.synced.is_set() for cache in self.chain + self.world)
+        return all(cache.synced.is_set() for cache in self.all)
 
     async def chain_synced(self) -> None:
         """Wait until every object of every grant is known."""
