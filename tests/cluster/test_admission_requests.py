@@ -67,9 +67,10 @@ def test_t06_applying_again_changes_nothing(desk: Desk, user: str, side: str) ->
     options: tuple[str, ...] = ()
     if side == "server":
         first, options = ("--server-side",), ("--server-side", f"--field-manager={user}")
-    assert desk.ask("fix", "alice", *first).done
+    subject = {"kind": "ServiceAccount", "name": "agent"}
+    assert desk.ask("fix", "alice", *first, subject=subject).done
     before = desk.get()
-    said = desk.ask("fix", user, *options)
+    said = desk.ask("fix", user, *options, subject=subject)
     assert said.done, said
     after = desk.get()
     assert after["spec"] == before["spec"]
