@@ -20,10 +20,13 @@ OUTSIDE = {"outOfCluster": {"enabled": True, "webhookURL": "https://127.0.0.1:94
 
 def helm(*arguments: str, values: Json | None = None, home: Path) -> subprocess.CompletedProcess[str]:
     """Run Helm with these values."""
-    file = home / "values.json"
-    file.write_text(json.dumps(values or {}))
+    given: tuple[str, ...] = ()
+    if values is not None:
+        file = home / "values.json"
+        file.write_text(json.dumps(values))
+        given = ("--values", str(file))
     homes = {f"HELM_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
-    command = [str(binaries.locate().helm), *arguments, "--values", str(file)]
+    command = [str(binaries.locate().helm), *arguments, *given]
     return subprocess.run(command, env=os.environ | homes, capture_output=True, text=True, check=False)
 
 

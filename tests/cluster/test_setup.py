@@ -82,8 +82,8 @@ def bed(bare_cluster: Bed) -> Iterator[Bed]:
 
 @pytest.fixture
 async def client(bed: Bed) -> AsyncIterator[Client]:
-    folder = bed.folder / "mounts" / "daypass-setup"
-    async with Client(in_cluster(folder, bed.control_plane.server)) as opened:
+    folder = bed.endpoint.mount_service_account(NAMESPACE, "daypass-setup")
+    async with Client(in_cluster(folder, bed.endpoint.server)) as opened:
         yield opened
 
 
