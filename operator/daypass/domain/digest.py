@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 from daypass.domain.permissions import ResolvedRole, Rule
 from daypass.domain.policy import Policy
-from daypass.domain.request import Request
+from daypass.domain.request import PolicyReference, Request
 
 VERSION = 1
 
 
 def document(
-    request: Request, role: ResolvedRole | None, subject_uid: str, policies: Iterable[Policy]
+    request: Request, role: ResolvedRole | None, subject_uid: str, policies: Iterable[Policy | PolicyReference]
 ) -> dict[str, object]:
     """The document behind ``status.digest``: if anything in it changes, every review of it is void.
 
