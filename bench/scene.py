@@ -90,7 +90,9 @@ class Scene:
             return str(made["metadata"]["uid"])
 
         uids = await asyncio.gather(*(one(next(self._numbers)) for _ in range(count)))
-        await self.until(lambda: all(self.state(uid) == "AwaitingApproval" for uid in uids), 60 + count / 10, "requests evaluated")
+        await self.until(
+            lambda: all(self.state(uid) == "AwaitingApproval" for uid in uids), 60 + count / 10, "requests evaluated"
+        )
         return uids
 
     async def approve(self, uid: str) -> float:
@@ -112,6 +114,8 @@ class Scene:
                 while not condition():
                     self._seen.clear()
                     await self._seen.wait()
+                    # Times are noted as events come; looking at a thousand requests at each of them would be the load.
+                    await asyncio.sleep(0.01)
         except TimeoutError as error:
             text = f"not within {seconds:g} s: {what}\n{self.bed.logs()}"
             raise TimeoutError(text) from error
