@@ -99,7 +99,7 @@ def _root(spec: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
 
 def access_requests() -> dict[str, Any]:
     """The definition of AccessRequest."""
-    root = _root(structural(AccessRequestSpec), structural(AccessRequestStatus))
+    root = _root(structural(AccessRequestSpec, tell_limits=True), structural(AccessRequestStatus))
     root[VALIDATIONS] = [IMMUTABLE.as_json()]
     paths = ("requester.username", "subject.kind", "subject.name", "role.name", "ticket")
     return _definition(
@@ -129,7 +129,7 @@ def approval_policies() -> dict[str, Any]:
         version={
             "additionalPrinterColumns": _POLICY_COLUMNS,
             "selectableFields": [{"jsonPath": ".spec.effect"}],
-            "schema": _root(structural(ApprovalPolicySpec), structural(ApprovalPolicyStatus)),
+            "schema": _root(structural(ApprovalPolicySpec, tell_limits=True), structural(ApprovalPolicyStatus)),
         },
     )
 

@@ -64,7 +64,7 @@ class RoleReference(SpecObject):
 
 
 class PolicyRule(SpecObject):
-    """Exact permissions: every verb on every resource named here. Each of the first three lists is needed."""
+    """Exact permissions: every verb on every resource named here. apiGroups, resources and verbs are needed."""
 
     api_groups: list[fields.ApiGroup] = Field(
         **atomic(16, 1), description='API groups of the resources; "" is the core group.'
@@ -145,7 +145,8 @@ class AccessRequestSpec(CheckedObject):
     )
     start_time: fields.Time | None = Field(
         default=None,
-        description="When the access starts, if it is approved by then (RFC 3339). Default: on approval.",
+        description="When the access starts, or later if it is approved later (RFC 3339, such as"
+        " 2026-01-31T12:00:00Z). Default: on approval.",
     )
     reason: fields.Reason = Field(
         description="Why the access is needed, for the reviewer: one line of plain text, 1 to 1024 characters."
@@ -153,7 +154,9 @@ class AccessRequestSpec(CheckedObject):
     ticket: fields.Word = Field(
         default="", description="The ticket that this work belongs to, such as OPS-123. A policy may demand a pattern."
     )
-    context: Context | None = Field(default=None, description="What helps a reviewer to decide.")
+    context: Context | None = Field(
+        default=None, description="What helps a reviewer to decide: the requester's own claims, which nobody checks."
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

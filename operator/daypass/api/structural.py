@@ -17,11 +17,16 @@ class UnboundedError(ValueError):
     """A part of the schema has no limit or no description; the text names it by its path."""
 
 
-def structural(model: type[BaseModel]) -> Node:
-    """The structural schema of a model: no references, no null, everything described and bounded."""
+def structural(model: type[BaseModel], *, tell_limits: bool = False) -> Node:
+    """The structural schema of a model: no references, no null, everything described and bounded.
+
+    With ``tell_limits`` the descriptions say the limits, for ``kubectl explain`` shows them nowhere else.
+    """
     raw = model.model_json_schema(by_alias=True)
     schema = _rewrite(raw, raw.get("$defs", {}), "")
     _demand_bounds(schema, "")
+    if tell_limits:
+        _tell_limits(schema)
     return schema
 
 
@@ -72,6 +77,24 @@ def _rank(key: str) -> tuple[int, str]:
     if key in _ORDER:
         return (_ORDER.index(key), key)
     return (len(_ORDER) + (key == VALIDATIONS), key)
+
+
+def _tell_limits(node: Node) -> None:
+    if "items" in node:
+        _tell_limits(node["items"])
+    for child in node.get("properties", {}).values():
+        _tell_limits(child)
+        if "enum" in child:
+            continue
+        limits = (
+            f"{child['maxLength']} characters" if "maxLength" in child else "",
+            f"{child['maxItems']} entries" if "maxItems" in child else "",
+            f"{child['maxProperties']} entries" if "maxProperties" in child else "",
+            f"{child['maximum']}" if "maximum" in child else "",
+        )
+        told = next(filter(None, limits), "")
+        if told and told not in child["description"]:
+            child["description"] += f" At most {told}."
 
 
 def _demand_bounds(node: Node, path: str) -> None:
