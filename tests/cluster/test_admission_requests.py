@@ -1,6 +1,7 @@
 """Asking: who asks is stamped, nothing changes afterwards, and what could never be right is refused with the reason."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -121,6 +122,14 @@ def test_t16_an_equal_request_is_refused_while_one_waits(desk: Desk) -> None:
     assert desk.ask("other-start", startTime="2035-01-01T00:00:00Z").done
     assert desk.ask("another-person", "erin").done
     assert desk.ask("another-subject", subject={"kind": "User", "name": "erin"}).done
+
+
+def test_t16_of_many_equal_requests_in_the_same_instant_one_is_made(desk: Desk) -> None:
+    path = f"/apis/daypass.dev/v1alpha1/namespaces/{desk.namespace}/accessrequests"
+    with ThreadPoolExecutor(8) as pool:
+        bodies = [desk.manifest(f"flood-{number}") for number in range(40)]
+        answers = list(pool.map(lambda body: desk.bed.request("POST", path, body, "alice").status, bodies))
+    assert sorted(answers) == [201, *[409] * 39]
 
 
 def test_t16_once_decided_the_same_may_be_asked_again(desk: Desk) -> None:

@@ -4,7 +4,6 @@ import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -47,7 +46,7 @@ def test_t01_everything_else_of_status_stays(desk: Desk) -> None:
     assert {key: value for key, value in after.items() if key != "reviews"} == before
 
 
-FORGED = [
+FORGED: list[dict[str, Any]] = [
     {"approvedTime": "2026-01-01T00:00:00Z"},
     {"expirationTime": "2036-01-01T00:00:00Z"},
     {"digest": "cd" * 32},
@@ -63,16 +62,14 @@ FORGED = [
 ]
 
 
-@pytest.mark.parametrize("forged", FORGED, ids=lambda forged: next(iter(forged)))
 @pytest.mark.parametrize("beside_a_review", [False, True])
-def test_t02_status_is_not_forged_by_a_merge_patch(
-    desk: Desk, forged: dict[str, Any], *, beside_a_review: bool
-) -> None:
+def test_t02_status_is_not_forged_by_a_merge_patch(desk: Desk, *, beside_a_review: bool) -> None:
     before = desk.waiting()
     review = {"review": {"decision": "Approve"}} if beside_a_review else {}
-    said = desk.patch(json.dumps({"status": {**forged, **review}}), "bob")
-    assert said.error.startswith("Error from server (Forbidden)")
-    assert "you may set only status.review" in said.error
+    for forged in FORGED:
+        said = desk.patch(json.dumps({"status": {**forged, **review}}), "bob")
+        assert said.error.startswith("Error from server (Forbidden)"), forged
+        assert "you may set only status.review" in said.error
     assert desk.get() == before
 
 

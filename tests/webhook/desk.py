@@ -57,6 +57,9 @@ class Cluster:
         found = duplicates.equal_pending(request, self.requests)
         return found.name if found else ""
 
+    def expect(self, request: Request) -> None:
+        self.requests.append(request)
+
     def peers(self, request: Request) -> Sequence[Request]:
         return [each for each in self.requests if each.subject == request.subject]
 

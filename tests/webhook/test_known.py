@@ -1,12 +1,15 @@
 """What the webhook keeps of requests is enough for its questions, found by index, and small."""
 
+import time
 from dataclasses import replace
+
+import pytest
 
 from builders import a_request
 from daypass.domain.request import Request
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
-from daypass.webhook.known import Known
+from daypass.webhook.known import EXPECTED_SECONDS, Known
 
 
 def _known(*requests: Request) -> Known:
@@ -33,6 +36,20 @@ def test_t16_what_was_decided_is_not_pending() -> None:
     known = _known(FIRST)
     known.request_changed("shop/first", FIRST, decided)
     assert known.equal_pending(SECOND) == ""
+
+
+def test_t16_a_request_that_was_let_in_just_now_counts_until_it_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = _known()
+    known.expect(FIRST)
+    assert known.equal_pending(FIRST) == ""
+    assert known.equal_pending(SECOND) == "first"
+    ended = replace(FIRST, record=replace(FIRST.record, end_time=FIRST.creation_time))
+    known.request_changed("shop/first", None, ended)
+    assert known.equal_pending(SECOND) == ""
+    known.expect(SECOND)
+    later = time.monotonic() + EXPECTED_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert known.equal_pending(FIRST) == ""
 
 
 def test_t16_what_is_gone_is_forgotten() -> None:

@@ -26,6 +26,10 @@ class Knowledge(Protocol):
         """The name of another request that asks for the same and waits for an answer; empty when there is none."""
         ...
 
+    def expect(self, request: Request) -> None:
+        """A request was let in just now: until it is heard of, another like it is equal to it."""
+        ...
+
     def peers(self, request: Request) -> Sequence[Request]:
         """The other requests of the same subject, in every namespace."""
         ...

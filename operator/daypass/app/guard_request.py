@@ -61,6 +61,8 @@ def guard_request(call: Call, needs: Guarding) -> Answer:
     broken = _broken(request, needs)
     if broken:
         return refuse("LimitBroken", "; ".join(broken))
+    if not call.dry_run:
+        needs.knowledge.expect(request)
     return allow("Created")
 
 

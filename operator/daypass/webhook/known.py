@@ -1,9 +1,10 @@
 """What the webhook keeps of the cluster: requests, policies and namespaces as small values, indexed for its questions."""
 
 import asyncio
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from daypass.api import convert
 from daypass.app.admission import member
@@ -16,6 +17,8 @@ from daypass.domain.request import Agent, Record, Request
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 
+EXPECTED_SECONDS: Final = 1.0
+"""Far longer than a watch takes to tell, and short enough to be no nuisance."""
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -24,6 +27,7 @@ class Known:
     """Implements ``app.admit_knowledge.Knowledge`` over three watch caches."""
 
     def __init__(self, client: Client) -> None:
+        self._expected: dict[Hashable, tuple[str, float]] = {}
         self._pending: dict[Hashable, dict[str, None]] = {}
         self._by_subject: dict[str, dict[str, Request]] = {}
         self._requests = Cache(client, ACCESS_REQUESTS, keep=slim_request, changed=self.request_changed)
@@ -63,7 +67,23 @@ class Known:
     def equal_pending(self, request: Request) -> str:
         """The name of another request that asks for the same and waits for an answer; found by index (T16)."""
         names = self._pending.get(equality_key(request), {})
-        return next((name for name in names if name != request.name), "")
+        found = next((name for name in names if name != request.name), "")
+        return found or self._expected_equal(request)
+
+    def expect(self, request: Request) -> None:
+        """Remember a request that was let in, so that of many equal ones at once only one is (T16).
+
+        For a second at most: if it was refused after us, its name would else stand in the way of the next.
+        """
+        now, key = time.monotonic(), equality_key(request)
+        while self._expected and next(iter(self._expected.values()))[1] <= now:
+            del self._expected[next(iter(self._expected))]  # the oldest is first
+        self._expected.pop(key, None)
+        self._expected[key] = (request.name, now + EXPECTED_SECONDS)
+
+    def _expected_equal(self, request: Request) -> str:
+        name, until = self._expected.get(equality_key(request), ("", 0.0))
+        return name if name != request.name and until > time.monotonic() else ""
 
     def peers(self, request: Request) -> Sequence[Request]:
         """The other requests of the same subject, in every namespace."""
@@ -77,6 +97,7 @@ class Known:
             _remove(self._pending, equality_key(old), name)
             _remove(self._by_subject, old.subject.username, key)
         if new is not None:
+            self._expected.pop(equality_key(new), None)
             if is_pending(new):
                 self._pending.setdefault(equality_key(new), {})[name] = None
             self._by_subject.setdefault(new.subject.username, {})[key] = new
