@@ -7,6 +7,7 @@ import signal
 import ssl
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
@@ -39,20 +40,17 @@ class Proxy:
         pair = authority.server("proxy")
         self._served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._served.load_cert_chain(pair.certificate, pair.key)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._started: Future[int] = Future()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._run(),), daemon=True)
         self._thread.start()
-        port = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(10)
-        self.url = f"https://127.0.0.1:{port}"
+        self.url = f"https://127.0.0.1:{self._started.result(10)}"
         self.controller = self._controller(folder, authority)
 
     def stop(self) -> None:
         """End the controller and the proxy."""
         self.controller.kill()
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
 
     def cut_watches(self) -> None:
         """End every stream in the middle, as a load balancer does."""
@@ -69,18 +67,18 @@ class Proxy:
         command[command.index("--server") + 1] = self.url
         return process
 
-    async def _serve(self) -> int:
+    async def _run(self) -> None:
+        """Until ``stop``; ``asyncio.run`` then ends what is still under way."""
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False)
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._served)
-        await site.start()
-        return int(self._runner.addresses[0][1])
-
-    async def _close(self) -> None:
-        await self._runner.cleanup()
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._served).start()
+        self._started.set_result(int(runner.addresses[0][1]))
+        await self._stop.wait()
+        await runner.cleanup()
         await self._session.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

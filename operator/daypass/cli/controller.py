@@ -23,7 +23,7 @@ RetentionOption = Annotated[
     typer.Option(
         "--retention-seconds",
         envvar="DAYPASS_RETENTION_SECONDS",
-        min=60,
+        min=1,
         help="Finished requests are deleted after so many seconds.",
     ),
 ]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -23,7 +24,8 @@ from daypass.observe import metrics
 
 WORKERS: Final = 24
 PATROL_SECONDS: Final = 60.0
-RELIST_PATROLS: Final = 10
+RELIST_PATROLS: Final = 5
+RELIST_PAUSE: Final = 2.0
 FIGURES_SECONDS: Final = 5.0
 GRACE: Final = timedelta(seconds=1)
 
@@ -37,6 +39,8 @@ class Office:
         self._clock, self._requests, self._policies = clock, requests, policies
         self._queue = Queue(self._do)
         self._alarm = Alarm(clock, self._ring)
+        self._patrols = 0
+        self._relist_now = asyncio.Event()
         self._reconciler: Reconciler | None = None
         self._reports: Reports | None = None
         self._sweep: Sweep | None = None
@@ -109,20 +113,37 @@ class Office:
         self._alarm.stop()
         self._queue.close()
 
+    def relist_soon(self) -> None:
+        """A watch was cut, and does not tell what went meanwhile."""
+        self._relist_now.set()
+
     async def patrol(self, client: Client) -> None:
         """Look now and then for what no event told: grants without requests, requests that went unheard."""
-        rounds = 0
         while True:
-            await asyncio.sleep(PATROL_SECONDS)
-            rounds += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._relist_now.wait(), PATROL_SECONDS)
+            self._patrols += 1
             try:
-                if rounds % RELIST_PATROLS == 0:
+                if self._relist_now.is_set() or self._patrols % RELIST_PATROLS == 0:
                     await self._relist(client)
+                    self._relist_now.clear()
                 if self._sweep is not None:
                     await self._sweep.end_overdue()
                     await self._sweep.bury_orphans()
             except ApiError as error:
                 log.warning("patrol failed", error=error.message, code=error.code)
+                await asyncio.sleep(RELIST_PAUSE)
+
+    async def _relist(self, client: Client) -> None:
+        """Compare with everything there is: a watch that was cut does not tell what went meanwhile."""
+        bodies, _ = await client.list(ACCESS_REQUESTS)
+        there = {body["metadata"]["uid"] for body in bodies}
+        for entry in self._requests.entries():
+            if entry.uid not in there and await client.get(ACCESS_REQUESTS, *reversed(entry.key.split("/"))) is None:
+                self._requests.drop(entry.key, entry.uid)
+                self._queue.put(Work(Task.BURY, entry.uid))
+        for body in bodies:
+            self._heard_request(body, gone=False)
 
     async def figures(self) -> None:
         """Keep the gauges."""
@@ -195,16 +216,6 @@ class Office:
         """A grant without a known request: the request may only be news that has not come yet."""
         if self._requests.key_of(uid) is None:
             await sweep.bury_orphan(uid)
-
-    async def _relist(self, client: Client) -> None:
-        bodies, _ = await client.list(ACCESS_REQUESTS)
-        there = {body["metadata"]["uid"] for body in bodies}
-        for entry in self._requests.entries():
-            if entry.uid not in there and await client.get(ACCESS_REQUESTS, *reversed(entry.key.split("/"))) is None:
-                self._requests.drop(entry.key, entry.uid)
-                self._queue.put(Work(Task.BURY, entry.uid))
-        for body in bodies:
-            self._heard_request(body, gone=False)
 
 
 _POLICY: Final = "policy "

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -40,6 +41,11 @@ from daypass.signing.reviews import ReviewVerifier
 FINISH_SECONDS: Final = 8.0
 """How long what was begun may take to end after SIGTERM."""
 DRAIN_SECONDS: Final = 2.0
+WATCH_ATTEMPTS: Final = 5
+"""So often in a row the watch of requests may fail before the process ends, for another to take over."""
+WATCH_PAUSE: Final = 0.5
+LASTING_SECONDS: Final = 10.0
+"""A watch that lasted so long had been established."""
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +151,7 @@ async def _lead(
             return _code(held)
         tasks += [asyncio.create_task(office.patrol(client)), asyncio.create_task(office.figures())]
         workers = asyncio.create_task(office.work())
-        watching = asyncio.create_task(_watch(client.connection, office, stop))
+        watching = asyncio.create_task(_watch(client, office, readiness, stop))
         readiness.busy = ""
         await asyncio.wait([held, workers, watching, asyncio.create_task(stop.wait())], return_when="FIRST_COMPLETED")
         log.info("stopping", leading=lease.held())
@@ -174,24 +180,56 @@ async def _take_all(client: Client, office: Office, resource: Resource) -> None:
             office.heard(resource, body, False)  # noqa: FBT003 - not gone
 
 
-async def _watch(connection: Connection, office: Office, stop: asyncio.Event) -> None:
-    """kopf, from now to the end; its own handlers of signals are replaced by ours again."""
+async def _watch(client: Client, office: Office, readiness: Readiness, stop: asyncio.Event) -> None:
+    """kopf, until we stop; raises what ended it when it can't be kept up.
+
+    kopf gives up at the first answer that it did not expect, such as the refusals of an API server that is still
+    starting. It is started again, later each time; deletions that it missed meanwhile are found by listing.
+    """
+    failures = 0
+    while not stop.is_set():
+        started = time.monotonic()
+        try:
+            await _watch_once(client.connection, office, readiness, stop)
+        except Exception as error:
+            failures = failures + 1 if time.monotonic() - started < LASTING_SECONDS else 1
+            if failures > WATCH_ATTEMPTS:
+                # Fail closed: a controller that hears nothing must not look alive.
+                raise
+            readiness.busy = "requests are not watched"
+            log.warning("watching stopped, will start again", error=str(error), failures=failures)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), WATCH_PAUSE * 2 ** (failures - 1))
+            office.relist_soon()
+
+
+async def _watch_once(connection: Connection, office: Office, readiness: Readiness, stop: asyncio.Event) -> None:
+    """One run of kopf; its own handlers of signals are replaced by ours again."""
     ready = asyncio.Event()
+    ending = asyncio.Event()
     operator = asyncio.create_task(
         kopf.operator(
             registry=handlers.registry(connection, office.heard),
             settings=handlers.settings(),
             standalone=True,
             clusterwide=True,
-            stop_flag=stop,
+            stop_flag=ending,
             ready_flag=ready,
         )
     )
     waiting = asyncio.create_task(ready.wait())
+    stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([operator, waiting], return_when="FIRST_COMPLETED")
-    waiting.cancel()
     _on_signals(stop)
+    readiness.busy = ""
+    await asyncio.wait([operator, stopping], return_when="FIRST_COMPLETED")
+    ending.set()
+    waiting.cancel()
+    stopping.cancel()
     await operator
+    if not stop.is_set():
+        message = "kopf ended by itself"
+        raise RuntimeError(message)
 
 
 async def _until_done(step: Callable[[], Awaitable[None]]) -> None:
