@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from daypass.api import convert
 from daypass.app.admission import INVALID, Answer, Call, Operation, refuse
 from daypass.app.admit_knowledge import Knowledge
+from daypass.app.policy_validation import validate_policy
 from daypass.domain import policy_rules
 from daypass.domain.expressions import Expressions
 
@@ -26,16 +26,9 @@ def guard_policy(call: Call, needs: PolicyGuarding) -> Answer:
     """
     if call.object is None or call.operation not in {Operation.CREATE, Operation.UPDATE}:
         return refuse("UnexpectedCall", "a policy is created or updated here", INVALID)
-    try:
-        policy = convert.policy_from(call.object)
-    except convert.MalformedError as error:
-        return refuse("InvalidPolicy", str(error), INVALID)
     others = needs.knowledge.policies()
-    found = (
-        *policy_rules.violations(policy, others),
-        *policy_rules.expression_violations(policy, needs.expressions),
-    )
-    if found:
+    policy, found = validate_policy(call.object, needs.expressions, others)
+    if policy is None or found:
         return refuse("InvalidPolicy", "; ".join(str(violation) for violation in found), INVALID)
     warnings = tuple(str(each) for each in policy_rules.unresolved(policy, others))
     return Answer(allowed=True, decision="ValidPolicy", warnings=warnings)
