@@ -3,6 +3,7 @@
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from urllib.request import urlopen
 
 import pytest
 
@@ -278,3 +279,69 @@ def test_t19_expression_that_fails_leaves_the_request_undecided(errand: Errand) 
     errand.bed.wait_until(lambda: _policy_state(errand, policy) == "ExpressionFailed")
     errand.bed.kubectl("label", "namespace", errand.namespace, "tier=gold")
     errand.until("gold", "Active")
+
+
+def test_finished_requests_are_deleted_after_their_retention_time(cluster: Bed, errand: Errand) -> None:
+    errand.policy(autoApprove=True)
+    errand.ask("fix")
+    errand.until("fix", "Active")
+    assert errand.review("fix", "Release", "alice").status == 200
+    errand.until("fix", "Released")
+    cluster.controller.terminate()
+    cluster.controller.command += ["--retention-seconds", "5"]
+    try:
+        cluster.controller.start()
+        cluster.wait_until(lambda: errand.bed.request("GET", errand.path("fix")).status == 404, 30)
+    finally:
+        cluster.controller.terminate()
+        del cluster.controller.command[-2:]
+        cluster.controller.start()
+        cluster.controller.wait_ready()
+
+
+def test_nothing_is_written_when_a_controller_starts_and_nothing_has_changed(cluster: Bed, errand: Errand) -> None:
+    errand.policy()
+    errand.ask("waiting")
+    errand.until("waiting", "AwaitingApproval")
+    errand.grant("active")
+    errand.ask("denied", role={"kind": "ClusterRole", "name": "edit"})
+    errand.until("denied", "Denied")
+    names = ("waiting", "active", "denied")
+    before = [errand.get(name)["metadata"]["resourceVersion"] for name in names]
+    cluster.controller.terminate()
+    count = len(_writes(cluster))
+    cluster.controller.start()
+    cluster.controller.wait_ready()
+    errand.grant("after", seconds=30)
+    assert [errand.get(name)["metadata"]["resourceVersion"] for name in names] == before
+    assert len(_writes(cluster)) - count == 4
+
+
+def _writes(bed: Bed) -> list[Json]:
+    """All writes of the controller, but Lease, Events and questions about itself."""
+    return [
+        event
+        for event in bed.audit_events()
+        if event["user"]["username"].endswith(":daypass-controller")
+        and event["stage"] == "ResponseComplete"
+        and event["verb"] in {"create", "update", "patch", "delete"}
+        and event["objectRef"]["resource"] not in {"leases", "events"}
+        and not event["objectRef"]["resource"].startswith("selfsubject")
+    ]
+
+
+def test_figures_of_the_controller(cluster: Bed, errand: Errand) -> None:
+    errand.policy()
+    uid = errand.grant("fix", seconds=10)
+
+    def figures() -> dict[str, float]:
+        with urlopen(f"http://127.0.0.1:{cluster.controller_health}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    cluster.wait_until(lambda: figures()["daypass_grants_active"] >= 1)
+    assert figures()["daypass_controller_leading"] == 1
+    assert figures()['daypass_requests{reason="Active"}'] >= 1
+    cluster.wait_until(lambda: errand.binding(uid) is None)
+    assert figures()["daypass_bindings_overdue"] == 0
+    assert figures()["daypass_grant_end_lateness_seconds_count"] >= 1
