@@ -105,6 +105,16 @@ def test_commands_know_the_options_that_the_pods_give_them(inside: list[Json]) -
         assert given <= options_of(command), command
 
 
+def test_t52_a_client_authority_reaches_the_webhook(tmp_path: Path) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
+    objects = render(tmp_path, {"webhook": {"clientCA": pem}})
+    assert named(objects, "ConfigMap", "daypass-webhook-client-ca")["data"] == {"ca.crt": pem}
+    pod = named(objects, "Deployment", "daypass-webhook")["spec"]["template"]["spec"]
+    assert "--client-ca-file=/etc/daypass/client-ca/ca.crt" in pod["containers"][0]["args"]
+    assert "--client-ca-file" in options_of("webhook")
+    assert {"name": "client-ca", "configMap": {"name": "daypass-webhook-client-ca"}} in pod["volumes"]
+
+
 @pytest.mark.parametrize("mode", ["inside", "outside"])
 def test_webhooks_fail_closed_and_leave_our_fields_to_setup(mode: str, request: pytest.FixtureRequest) -> None:
     objects: list[Json] = request.getfixturevalue(mode)

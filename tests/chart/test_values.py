@@ -31,6 +31,7 @@ RULE = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
         ({"neverGrantedNamespaces": ["shop"]}, "neverGrantedNamespaces"),
         ({"webhook": {"timeoutSeconds": 10}}, "timeoutSeconds"),
         ({"webhook": {"replicas": 0}}, "replicas"),
+        ({"webhook": {"clientCA": "/etc/ca.crt"}}, "clientCA"),
         ({"controller": {"retentionDays": 0}}, "retentionDays"),
         ({"image": {"digest": "sha256:1"}}, "digest"),
         ({"setup": {"schedule": "daily"}}, "schedule"),

@@ -2,17 +2,18 @@
 
 Run again it keeps what is there and changes only what is missing or near its end. It may die between any two of its
 writes: each step is idempotent, and their order keeps calls working throughout. Public keys are published before
-a private key signs; a new authority is trusted before a certificate of it is served (T62).
+a private key signs; a new authority is trusted before a certificate of it is served (T62); a path is known to the
+webhook before it is called (T52).
 """
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from daypass.app.certificates import Certificates, KeyPair, authority_is_good, serving_is_good, trusted_bundle
 from daypass.app.configurations import Endpoint, filled
 from daypass.app.keyrings import SigningKeys, keyring
+from daypass.app.paths import plan_paths
 from daypass.app.ports import AlreadyExistsError, Clock, ConflictError, Objects, Resource
 from daypass.app.stored import publish, read_secret, write_secret
 from daypass.domain import names
@@ -33,8 +34,9 @@ VALIDATING = Resource(
     namespaced=False,
 )
 PATH_BYTES: Final = 32
-"""256 random bits: who does not know the path gets 404 (T52)."""
+"""256 random bits: who does not know a path gets 404 (T52)."""
 ATTEMPTS: Final = 5
+PATHS_REPLACED: Final = "secret paths replaced"
 
 
 class SetupError(Exception):
@@ -54,7 +56,7 @@ class Setup:
     changes: list[str] = field(default_factory=list)
     """What was done, for people; never a secret."""
 
-    async def run(self, *, rotate_signing_key: bool = False) -> list[str]:
+    async def run(self, *, rotate_signing_key: bool = False, rotate_paths: bool = False) -> list[str]:
         """Bring everything to the wanted state; returns what was changed.
 
         Raises SetupError when a person must act, ApiError when the API server does not do it. When another setup
@@ -66,7 +68,7 @@ class Setup:
                 if not rotated:
                     await self._signing(rotate=rotate_signing_key)
                     rotated = True
-                await self._serving()
+                await self._serving(rotate_paths=rotate_paths and PATHS_REPLACED not in self.changes)
             except (AlreadyExistsError, ConflictError):
                 continue
             return self.changes
@@ -88,23 +90,31 @@ class Setup:
         if await write_secret(self.objects, stored, ring.entries, self.namespace):
             self.changes.append(f"signing key {', '.join(ring.public_keys)} active")
 
-    async def _serving(self) -> None:
+    async def _serving(self, *, rotate_paths: bool) -> None:
         hosts = self._hosts()
         authority = await self._authority()
-        paths = await self._paths()
         now = self.clock.now()
         serving = await read_secret(self.objects, names.SERVING_SECRET, self.namespace)
         pair = KeyPair(serving.entries.get("tls.crt", b""), serving.entries.get("tls.key", b""))
         earlier = serving.entries.get("ca.crt", b"")
         bundle = trusted_bundle(self.certificates, authority, earlier, pair.certificate, now)
-        await self._fill(MUTATING, names.MUTATING_CONFIGURATION, paths["mutating"], bundle)
-        await self._fill(VALIDATING, names.VALIDATING_CONFIGURATION, paths["validating"], bundle)
+        await self._configurations(bundle, rotate_paths=rotate_paths)
         if not serving_is_good(self.certificates, pair, authority, hosts, now):
             pair = self.certificates.issue(authority, hosts, now)
         wanted = {"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": bundle}
         if await write_secret(self.objects, serving, wanted, self.namespace):
             until = self.certificates.read(pair.certificate).valid_until
             self.changes.append(f"serving certificate for {', '.join(hosts)} until {until:%Y-%m-%d}")
+
+    async def _configurations(self, bundle: bytes, *, rotate_paths: bool) -> None:
+        stored = await read_secret(self.objects, names.PATHS_SECRET, self.namespace)
+        plan = plan_paths(stored.entries, self.clock.now(), _path, at_once=rotate_paths)
+        if not plan.replaces and await write_secret(self.objects, stored, plan.entries, self.namespace):
+            self.changes.append("secret paths made")
+        await self._fill(MUTATING, names.MUTATING_CONFIGURATION, plan.used["mutating"], bundle)
+        await self._fill(VALIDATING, names.VALIDATING_CONFIGURATION, plan.used["validating"], bundle)
+        if plan.replaces and await write_secret(self.objects, stored, plan.entries, self.namespace):
+            self.changes.append(PATHS_REPLACED)
 
     def _hosts(self) -> tuple[str, ...]:
         try:
@@ -121,13 +131,6 @@ class Setup:
             await write_secret(self.objects, stored, {"ca.crt": pair.certificate, "ca.key": pair.key}, self.namespace)
             self.changes.append("certificate authority made")
         return pair
-
-    async def _paths(self) -> Mapping[str, str]:
-        stored = await read_secret(self.objects, names.PATHS_SECRET, self.namespace)
-        entries = {kind: stored.entries.get(kind) or _path() for kind in ("mutating", "validating")}
-        if await write_secret(self.objects, stored, entries, self.namespace):
-            self.changes.append("secret paths made")
-        return {kind: entry.decode("ascii") for kind, entry in entries.items()}
 
     async def _fill(self, resource: Resource, name: str, path: str, bundle: bytes) -> None:
         configuration = await self.objects.get(resource, name)
@@ -147,5 +150,5 @@ class Setup:
         self.changes.append(f"{resource.kind} {name} filled in")
 
 
-def _path() -> bytes:
-    return secrets.token_hex(PATH_BYTES).encode("ascii")
+def _path() -> str:
+    return secrets.token_hex(PATH_BYTES)

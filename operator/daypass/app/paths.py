@@ -1,0 +1,55 @@
+"""The secret paths at which the API server calls the webhook, and when they are replaced (T52).
+
+While the webhook is unreachable the API server tells every caller the whole URL, so a path is a secret for a while
+only. Each is known to the webhook as the next one long before it is used: a kubelet brings files a minute late.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from daypass.domain.times import rfc3339
+
+KINDS: Final = ("mutating", "validating")
+ROTATED: Final = "rotated"
+REPLACED_AFTER: Final = timedelta(hours=1)
+"""A run of setup replaces paths that are older: every run of the CronJob, not each of several runs at an upgrade."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathPlan:
+    """What the configurations shall call, and the Secret's entries: a line each, the path in use, then the next."""
+
+    used: Mapping[str, str]
+    entries: Mapping[str, bytes]
+    replaces: bool
+    """Then the configurations change before the Secret: the webhook knows the new paths, and forgets the old last."""
+
+
+def plan_paths(stored: Mapping[str, bytes], now: datetime, fresh: Callable[[], str], *, at_once: bool) -> PathPlan:
+    """Decide which paths are used from now on; ``at_once`` replaces them whatever their age."""
+    lines = {kind: stored.get(kind, b"").decode("ascii", "replace").split() for kind in KINDS}
+    if not all(len(known) > 1 for known in lines.values()):
+        # The first run, or a Secret from before there was a next path: nothing can be replaced yet.
+        made = {kind: [*known[:1], *(fresh() for _ in range(2 - len(known[:1])))] for kind, known in lines.items()}
+        return _plan(made, now, replaces=False)
+    since = _time(stored.get(ROTATED, b""))
+    if since is not None and timedelta(0) <= now - since < REPLACED_AFTER and not at_once:
+        used = {kind: known[0] for kind, known in lines.items()}
+        return PathPlan(used, dict(stored), replaces=False)
+    return _plan({kind: [known[1], fresh()] for kind, known in lines.items()}, now, replaces=True)
+
+
+def _plan(lines: Mapping[str, list[str]], now: datetime, *, replaces: bool) -> PathPlan:
+    entries = {kind: "\n".join(known).encode("ascii") for kind, known in lines.items()}
+    used = {kind: known[0] for kind, known in lines.items()}
+    return PathPlan(used, {**entries, ROTATED: rfc3339(now).encode("ascii")}, replaces)
+
+
+def _time(text: bytes) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.decode("ascii", "replace"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
