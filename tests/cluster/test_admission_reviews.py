@@ -336,7 +336,7 @@ def test_t52_a_review_signed_for_somebody_else_cannot_be_stored(desk: Desk) -> N
             "oldObject": stored,
         },
     }
-    secret = "/" + (mounts / "paths" / "mutating").read_text().strip()
+    secret = "/" + (mounts / "paths" / "mutating").read_text().split()[0]
     answer = http.request(desk.bed.webhook_url, mounts / "serving" / "ca.crt", Credentials(), "POST", secret, body)
     operations = json.loads(base64.b64decode(answer.json["response"]["patch"]))
     signed_for_bob = operations[0]["value"]

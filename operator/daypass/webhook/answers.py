@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from daypass.app.admission import MAX_WARNING, Answer
 
-_REASONS: Final = {403: "Forbidden", 409: "Conflict", 422: "Invalid", 400: "BadRequest"}
+_REASONS: Final = {500: "InternalError", 403: "Forbidden", 409: "Conflict", 422: "Invalid", 400: "BadRequest"}
 _ANNOTATION: Final = "decision"
 """The API server prefixes it with the name of the webhook."""
 

@@ -67,10 +67,10 @@ class SigningKeys:
 
 
 class SecretPaths:
-    """The paths that only the API server is given: one a line, the current one first, then those it replaces.
+    """The paths that only the API server is given: one a line, the one in use and the next.
 
-    They are not for ever: while the webhook is unreachable, the API server tells its callers the whole URL. So they
-    can be replaced at any time without an outage, and no trust rests on them alone (T52).
+    They are not for ever: while the webhook is unreachable, the API server tells its callers the whole URL. So
+    ``daypass setup`` replaces them without an outage, and no trust rests on them alone (T52).
     """
 
     def __init__(self) -> None:
