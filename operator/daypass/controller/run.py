@@ -41,7 +41,7 @@ from daypass.signing.reviews import ReviewVerifier
 FINISH_SECONDS: Final = 8.0
 """How long what was begun may take to end after SIGTERM."""
 DRAIN_SECONDS: Final = 2.0
-WATCH_ATTEMPTS: Final = 5
+WATCH_ATTEMPTS: Final = 4
 """So often in a row the watch of requests may fail before the process ends, for another to take over."""
 WATCH_PAUSE: Final = 0.5
 LASTING_SECONDS: Final = 10.0
