@@ -90,3 +90,8 @@ def test_what_is_covered_overlaps(one: Rule, other: Rule) -> None:
 )
 def test_overlap(one: str, other: str, *, meet: bool) -> None:
     assert overlaps(rule(one), rule(other)) is meet
+
+
+def test_what_allows_nothing_overlaps_nothing() -> None:
+    assert not overlaps(rule("* | * | *"), Rule((), ("",), ("pods",)))
+    assert not overlaps(rule("* | * | *"), Rule(("get",), (), ("pods",)))
