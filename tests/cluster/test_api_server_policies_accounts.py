@@ -115,23 +115,70 @@ def test_t60_running_processes_write_no_configuration_and_read_no_key(bare_clust
             assert bare_cluster.request(method, path, body, user=account).status == 403
 
 
-def test_t60_the_webhook_only_reads(bare_cluster: Bed) -> None:
-    rules = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectRulesReview",
-        "spec": {"namespace": "default"},
-    }
+READ = "get list watch"
+WRITE = "create delete get list patch update watch"
+EVERYWHERE = {
+    CONTROLLER: {
+        "daypass.dev/accessrequests": f"delete {READ}",
+        "daypass.dev/approvalpolicies": READ,
+        "daypass.dev/accessrequests/status": "patch",
+        "daypass.dev/approvalpolicies/status": "patch",
+        "batch/jobs": WRITE,
+        f"{RBAC}/rolebindings": WRITE,
+        f"{RBAC}/roles": WRITE,
+        f"{RBAC}/clusterroles": READ,
+        f"{RBAC}/clusterroles#edit": "bind",
+        f"{RBAC}/clusterroles#view": "bind",
+        "/serviceaccounts": READ,
+        "/namespaces": READ,
+        "events.k8s.io/events": "create patch",
+    },
+    WEBHOOK: {"daypass.dev/accessrequests": READ, "daypass.dev/approvalpolicies": READ, "/namespaces": READ},
+    SETUP: {
+        "admissionregistration.k8s.io/mutatingwebhookconfigurations#daypass-requests": "get patch",
+        "admissionregistration.k8s.io/validatingwebhookconfigurations#daypass-validation": "get patch",
+    },
+}
+AT_HOME = {
+    CONTROLLER: {
+        "coordination.k8s.io/leases": "create",
+        "coordination.k8s.io/leases#daypass-controller": "get patch update",
+        "/configmaps#daypass-signing-keys": "get",
+    },
+    WEBHOOK: {},
+    SETUP: {
+        "/secrets": "create",
+        "/configmaps": "create",
+        "/secrets#daypass-ca": "get patch",
+        "/secrets#daypass-serving": "get patch",
+        "/secrets#daypass-signing": "get patch",
+        "/secrets#daypass-webhook-paths": "get patch",
+        "/configmaps#daypass-signing-keys": "get patch",
+    },
+}
+"""All that a stolen token of each account is allowed by RBAC; the policies of the API server narrow it further."""
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_t60_what_a_stolen_token_can_do(bare_cluster: Bed, account: str) -> None:
+    assert held(bare_cluster, account, "default") == EVERYWHERE[account]
+    assert held(bare_cluster, account, "daypass-system") == EVERYWHERE[account] | AT_HOME[account]
+
+
+def held(bed: Bed, account: str, namespace: str) -> dict[str, str]:
+    """What the account may do there, as GROUP/RESOURCE[#NAME] with its verbs, without what everybody may."""
+    kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
     path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-    answer = bare_cluster.request("POST", path, rules, user=WEBHOOK)
-    held = {
-        (resource, verb)
-        for rule in answer.json["status"]["resourceRules"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-        if "authorization.k8s.io" not in rule["apiGroups"] and "authentication.k8s.io" not in rule["apiGroups"]
-    }
-    kinds = ("accessrequests", "approvalpolicies", "namespaces")
-    assert held == {(kind, verb) for kind in kinds for verb in ("get", "list", "watch")}
+    answer = bed.request("POST", path, {**kind, "spec": {"namespace": namespace}}, user=account)
+    found: dict[str, set[str]] = {}
+    for rule in answer.json["status"]["resourceRules"]:
+        for group in rule.get("apiGroups", []):
+            for resource in rule.get("resources", []):
+                for name in rule.get("resourceNames") or [""]:
+                    key = f"{group}/{resource}" + (f"#{name}" if name else "")
+                    found.setdefault(key, set()).update(rule["verbs"])
+    everybodys = ("authorization.k8s.io/", "authentication.k8s.io/")
+    return {key: " ".join(sorted(verbs)) for key, verbs in found.items() if not key.startswith(everybodys)}
 
 
 def test_the_controller_makes_what_a_grant_needs(bare_cluster: Bed, namespace: str, uid: str) -> None:
@@ -264,6 +311,27 @@ def installed(bed: Bed, values: Json | None = None) -> Iterator[None]:
             bed.install()
         bed.kubectl("delete", "mutatingwebhookconfiguration/daypass-requests")
         bed.kubectl("delete", "validatingwebhookconfiguration/daypass-validation")
+
+
+def test_t21_roles_of_the_values_are_granted_in_their_namespace_alone(
+    bare_cluster: Bed, namespace: str, uid: str
+) -> None:
+    bare_cluster.kubectl("create", "namespace", f"{namespace}-other")
+    for place in (namespace, f"{namespace}-other"):
+        for name in ("reader", "writer"):
+            bare_cluster.kubectl("create", "role", name, "--verb=get", "--resource=pods", "-n", place)
+
+    def answer(name: str, place: str = namespace, kind: str = "Role") -> int:
+        role = {"apiGroup": RBAC, "kind": kind, "name": name}
+        return bind(bare_cluster, a_binding(uid, place, roleRef=role)).status
+
+    listed = {"clusterRoles": ["view"], "roles": [{"namespace": namespace, "name": "reader"}]}
+    with installed(bare_cluster, {"grantableRoles": listed}):
+        bare_cluster.wait_until(lambda: answer("reader") == 201, what="the new values in force")
+        assert answer("view", kind="ClusterRole") == 201
+        assert answer("reader", f"{namespace}-other") == 403
+        assert answer("writer") == 403
+        assert answer("edit", kind="ClusterRole") == 403
 
 
 def test_t20_grantable_rules_bound_the_roles_of_grants(bare_cluster: Bed, namespace: str, uid: str) -> None:
