@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from daypass.api.convert import request_from
 from daypass.app import status
 from daypass.app.act import GrantError, Hand
 from daypass.app.drift import drift_of
@@ -97,8 +96,7 @@ class Reconciler:
         if entry.slim is None:
             await tell_unreadable(entry, self.objects, self.journal, self.clock.now())
             return None
-        body = entry.body
-        request = request_from(body)
+        request, body = self.requests.opened(entry)
         current: Mapping[str, Any] = body.get("status") or {}
         match phase_of(request):
             case Phase.RESTING:

@@ -4,13 +4,16 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from daypass.api.convert import request_from
 from daypass.api.malformed import MalformedError
 from daypass.app.ports import Json
 from daypass.domain.conditions import State, state_of
 from daypass.domain.request import Request
+
+WARM: Final = 256
+"""So many of those heard last are kept unpacked, since most are looked at right after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Requests:
         self._entries: dict[str, Entry] = {}
         self._keys: dict[str, str] = {}
         self._subjects: dict[str, set[str]] = {}
+        self._warm: dict[str, tuple[str, Request, Json]] = {}
 
     def take(self, body: Json) -> Entry | None:
         """Keep an object; None when nothing newer than what is kept."""
@@ -54,11 +58,15 @@ class Requests:
             return None
         slim, fault = None, ""
         try:
-            slim = replace(request_from(body), spec={}, reviews=())
+            whole = request_from(body)
+            slim = replace(whole, spec={}, reviews=())
+            self._warm[key] = (metadata["resourceVersion"], whole, body)
         except MalformedError as error:
             fault = str(error)
         packed = zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 1)
         entry = Entry(key, metadata["uid"], metadata["resourceVersion"], packed, slim, fault)
+        if len(self._warm) > WARM:
+            del self._warm[next(iter(self._warm))]
         if known is not None:
             self._unlink(known)
         self._entries[key] = entry
@@ -67,11 +75,20 @@ class Requests:
             self._subjects.setdefault(slim.subject.username, set()).add(key)
         return entry
 
+    def opened(self, entry: Entry) -> tuple[Request, Json]:
+        """The whole request and its JSON, where the entry could be read; those just heard are still at hand."""
+        version, whole, body = self._warm.get(entry.key, ("", None, None))
+        if whole is not None and body is not None and version == entry.version:
+            return whole, body
+        unpacked = entry.body
+        return request_from(unpacked), unpacked
+
     def drop(self, key: str, uid: str) -> None:
         """Forget an object that is gone; another of the same name stays."""
         known = self._entries.get(key)
         if known is not None and known.uid == uid:
             self._unlink(known)
+            self._warm.pop(key, None)
             del self._entries[key]
 
     def get(self, key: str) -> Entry | None:
