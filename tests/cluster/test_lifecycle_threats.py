@@ -190,17 +190,44 @@ def test_deleted_by_others_is_revoked_and_not_restored(errand: Errand, plural: s
     errand.gone(uid)
 
 
-def test_t32_deadline_follows_the_api_server_not_the_clock_of_our_host(errand: Errand) -> None:
+@pytest.mark.parametrize("skew", [-90, 90])
+def test_t32_deadline_follows_the_api_server_not_the_clock_of_our_host(errand: Errand, skew: int) -> None:
     errand.policy()
-    errand.ask("fix", seconds=10)
-    errand.until("fix", "AwaitingApproval")
-    errand.approve("fix")
-    status = errand.until("fix", "Active")
-    job = errand.job(errand.get("fix")["metadata"]["uid"])
-    assert job is not None
-    created = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
-    assert abs(datetime.fromisoformat(status["startTime"]) - created) <= timedelta(seconds=1)
-    assert job["spec"]["activeDeadlineSeconds"] in {10, 11}
+    controller = errand.bed.controller
+    controller.terminate()
+    usual = list(controller.command)
+    at = usual.index("-m")
+    controller.command[at : at + 2] = ["-c", OTHER_CLOCK.format(skew=skew)]
+    controller.start()
+    try:
+        errand.ask("fix", seconds=10)
+        errand.until("fix", "AwaitingApproval")
+        errand.approve("fix")
+        status = errand.until("fix", "Active")
+        uid = errand.get("fix")["metadata"]["uid"]
+        job = errand.job(uid)
+        assert job is not None
+        created = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+        assert abs(datetime.fromisoformat(status["startTime"]) - created) <= timedelta(seconds=1)
+        assert job["spec"]["activeDeadlineSeconds"] in {10, 11}
+        errand.bed.wait_until(lambda: errand.binding(uid) is None)
+        late = datetime.now(UTC) - datetime.fromisoformat(status["expirationTime"])
+        assert timedelta(seconds=-2) <= late <= timedelta(seconds=3)
+        errand.until("fix", "Expired")
+    finally:
+        controller.terminate()
+        controller.command[:] = usual
+        controller.start()
+        controller.wait_ready()
+
+
+OTHER_CLOCK = """
+import time
+real = time.time
+time.time = lambda: real() + {skew}
+from daypass.cli.main import main
+main()
+"""
 
 
 def test_t33_namespace_goes_though_all_of_us_are_dead(errand: Errand) -> None:

@@ -24,15 +24,14 @@ class Ballots:
     verifier_of: Callable[[Mapping[str, bytes]], Verifier]
     _keys: dict[str, bytes] = field(default_factory=dict)
     _verifier: Verifier | None = None
-    _read_at: datetime | None = None
+    _missed: dict[str, datetime] = field(default_factory=dict)
 
     async def genuine(self, request: Request) -> list[Review]:
         """The reviews of this very request whose signature is ours; raises ApiError when keys can't be read."""
         own = [review for review in request.reviews if review.request_uid == request.uid]
         if not own:
             return []
-        if any(review.key_id not in self._keys for review in own):
-            await self._read()
+        await self._learn({review.key_id for review in own})
         verifier = self._verifier
         return [] if verifier is None else [review for review in own if verifier.genuine(review)]
 
@@ -40,15 +39,17 @@ class Ballots:
         """Ids of keys that signed reviews of the request and are not published: those reviews are void (T61)."""
         return tuple(sorted({review.key_id for review in request.reviews} - set(self._keys)))
 
-    async def _read(self) -> None:
+    async def _learn(self, key_ids: set[str]) -> None:
+        """Read the keys again if one is unknown; not for one that was just found not to be published."""
         now = self.clock.now()
-        if self._read_at is not None and now - self._read_at < timedelta(seconds=RELOAD_SECONDS):
+        recent = now - timedelta(seconds=RELOAD_SECONDS)
+        if all(key_id in self._keys or self._missed.get(key_id, recent) > recent for key_id in key_ids):
             return
         found = await self.objects.get(CONFIG_MAPS, names.PUBLIC_KEYS_CONFIG_MAP, self.namespace)
-        self._read_at = now
         data: Mapping[str, str] = (found or {}).get("data") or {}
         self._keys = {key_id: pem.encode() for key_id, pem in data.items()}
         self._verifier = self.verifier_of(self._keys)
+        self._missed = dict.fromkeys(key_ids - set(self._keys), now)
 
 
 def counted(votes: Sequence[Review], digest: str, deadline: datetime | None = None) -> list[Review]:

@@ -1,0 +1,99 @@
+"""Which reviews count."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from builders import DIGEST, NOON, a_request, a_review
+from daypass.app.ports import ApiError, Resource
+from daypass.app.votes import Ballots, counted, voided
+from daypass.domain.review import Review, ReviewDecision
+
+REQUEST = a_request().approved_by("bob", "carol").build()
+KEY = REQUEST.reviews[0].key_id
+
+
+class Published:
+    """A ConfigMap of public keys, and how often it was read."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys, self.reads, self.broken = list(keys), 0, False
+
+    async def get(self, _resource: Resource, _name: str, _namespace: str = "") -> Mapping[str, Any]:
+        self.reads += 1
+        if self.broken:
+            raise ApiError("forbidden", 403)
+        return {"data": dict.fromkeys(self.keys, "PEM")}
+
+
+class Hand:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class Knowing:
+    """Takes every signature by a key that is published for genuine."""
+
+    def __init__(self, keys: Mapping[str, bytes]) -> None:
+        self.keys = keys
+
+    def genuine(self, review: Review) -> bool:
+        return review.key_id in self.keys
+
+
+def ballots(published: Published, clock: Hand | None = None) -> Ballots:
+    return Ballots(published, clock or Hand(), "daypass-system", Knowing)  # type: ignore[arg-type]
+
+
+async def test_t61_unknown_key_is_looked_up_and_void_if_it_is_not_published() -> None:
+    published, clock = Published(), Hand()
+    box = ballots(published, clock)
+    assert await box.genuine(REQUEST) == []
+    assert box.unknown(REQUEST) == (KEY,)
+    await box.genuine(REQUEST)
+    assert published.reads == 1, "not again at once"
+    published.keys.append(KEY)
+    clock.moment += timedelta(seconds=11)
+    assert await box.genuine(REQUEST) == list(REQUEST.reviews)
+    assert box.unknown(REQUEST) == ()
+    await box.genuine(REQUEST)
+    assert published.reads == 2
+
+
+async def test_t12_review_of_another_request_is_none() -> None:
+    request = a_request(uid="request-2").with_(reviews=REQUEST.reviews).build()
+    assert await ballots(Published(KEY)).genuine(request) == []
+
+
+async def test_t11_keys_that_cannot_be_read_are_not_taken_for_no_keys() -> None:
+    published = Published(KEY)
+    published.broken = True
+    with pytest.raises(ApiError):
+        await ballots(published).genuine(REQUEST)
+
+
+def test_t14_only_reviews_of_todays_digest_count_but_giving_up_always_does() -> None:
+    old = [a_review("bob", decision, digest="cd" * 32) for decision in ReviewDecision]
+    assert [vote.decision for vote in counted(old, DIGEST)] == [ReviewDecision.RELEASE]
+    assert counted([a_review("bob")], "") == []
+    assert counted([a_review("bob")], DIGEST) == [a_review("bob")]
+
+
+def test_t12_approval_after_the_deadline_is_none_and_a_denial_is_one() -> None:
+    late = NOON + timedelta(seconds=1)
+    votes = [a_review("bob", ReviewDecision.APPROVE, time=late), a_review("carol", ReviewDecision.DENY, time=late)]
+    assert [vote.decision for vote in counted(votes, DIGEST, NOON)] == [ReviewDecision.DENY]
+
+
+def test_t14_approvals_of_what_was_recorded_are_void_once_it_changes() -> None:
+    votes = [a_review("bob"), a_review("carol", ReviewDecision.DENY)]
+    assert voided(votes, DIGEST, "cd" * 32) == votes[:1]
+    assert voided(votes, DIGEST, DIGEST) == []
+    assert voided(votes, "", DIGEST) == []
