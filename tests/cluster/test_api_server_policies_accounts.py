@@ -19,6 +19,7 @@ from cluster.chains import (
     a_dead_man,
     a_request,
     a_role,
+    grant,
     path_of,
     store,
 )
@@ -332,6 +333,23 @@ def test_t21_roles_of_the_values_are_granted_in_their_namespace_alone(
         assert answer("reader", f"{namespace}-other") == 403
         assert answer("writer") == 403
         assert answer("edit", kind="ClusterRole") == 403
+
+
+def test_t30_what_may_no_longer_be_granted_can_still_be_ended(bare_cluster: Bed, namespace: str) -> None:
+    job, binding = grant(bare_cluster, namespace)
+    narrower = {"neverGrantedNamespaces": ["kube-system", namespace], "grantableRoles": {"clusterRoles": []}}
+    with installed(bare_cluster, narrower):
+        other = a_binding(binding["metadata"]["labels"]["daypass.dev/request-uid"], namespace)
+        path = path_of("rolebindings", namespace) + DRY
+
+        def refused() -> bool:
+            return "in this namespace" in bare_cluster.request("POST", path, other, headers=ALMIGHTY_CONTROLLER).message
+
+        bare_cluster.wait_until(refused, what="the new values in force")
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        for kind, body in (("rolebindings", binding), ("jobs", job)):
+            path = path_of(kind, namespace, body["metadata"]["name"])
+            assert bare_cluster.request("DELETE", path, options, user=CONTROLLER).status == 200
 
 
 def test_t20_grantable_rules_bound_the_roles_of_grants(bare_cluster: Bed, namespace: str, uid: str) -> None:
