@@ -188,6 +188,17 @@ def test_approved_while_no_controller_was_there_has_its_full_time() -> None:
     assert (outcome.start_time, outcome.expiration_time) == (now, now + 10 * MINUTE)
 
 
+def test_policy_that_comes_to_approve_by_itself_gives_the_full_time() -> None:
+    request = in_state(a_request(duration=600).build(), State.AWAITING_APPROVAL)
+    now = NOON + 50 * MINUTE
+    alone = findings(request, tally=tally(request, (), ()), decided_at=None)
+    outcome = await_answer(request, Observed(), alone, now, NOON + 40 * MINUTE)
+    assert (outcome.state, outcome.start_time) == (State.ACTIVE, now)
+    new = a_request(duration=600).build()
+    outcome = await_answer(new, Observed(), alone, now, NOON + 40 * MINUTE)
+    assert outcome.state is State.EXPIRED, "a former controller may have granted it"
+
+
 def test_deleted_request_is_not_granted() -> None:
     request = replace(a_request().build(), deletion_time=NOON)
     outcome = await_answer(request, Observed(), _with(ReviewDecision.APPROVE)(request), NOON, None)

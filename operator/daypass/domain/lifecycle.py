@@ -117,7 +117,9 @@ def _approved(
     request: Request, observed: Observed, findings: Findings, now: datetime, handover: datetime | None
 ) -> Outcome:
     """Everyone agreed: wait for ``startTime``, or begin; go on where a Job says that it was begun."""
-    decided = findings.decided_at or request.creation_time
+    # What policy allows by itself after people were asked was decided just now; before that, when it was made.
+    by_policy = request.creation_time if state_of(request.record) is None else now
+    decided = findings.decided_at or by_policy
     approved_time = request.record.approved_time or deadlines.floor(now)
     approval = outcomes.approval(findings.tally, findings.evaluation)
     if request.start_time is not None:
