@@ -39,8 +39,8 @@ class Policies:
         self._set = PolicySet()
         self.unreadable: dict[str, str] = {}
         """Name and reason of each policy that could not be read."""
-        self.faults: dict[str, tuple[int, str]] = {}
-        """Generation and text of what failed while a policy was evaluated."""
+        self.faults: dict[str, tuple[str, datetime]] = {}
+        """What failed while a policy was evaluated, and when it last did."""
 
     def take(self, body: Json) -> bool:
         """Keep a policy; whether its spec is news."""
@@ -70,13 +70,21 @@ class Policies:
         self.faults.pop(name, None)
         self._set = PolicySet(self._read.values())
 
-    def failed(self, name: str, message: str) -> bool:
+    def failed(self, name: str, message: str, now: datetime) -> bool:
         """Something in a policy could not be evaluated; whether that is news."""
-        policy = self._read.get(name)
-        if policy is None or self.faults.get(name) == (policy.generation, message):
+        if name not in self._read:
             return False
-        self.faults[name] = (policy.generation, message)
-        return True
+        news = self.faults.get(name, ("", now))[0] != message
+        self.faults[name] = (message, now)
+        return news
+
+    def fault(self, name: str, now: datetime) -> str:
+        """What failed lately; what has not failed again for some time is forgotten, for facts change."""
+        message, last = self.faults.get(name, ("", now))
+        if now - last > timedelta(seconds=RECHECK_SECONDS):
+            del self.faults[name]
+            return ""
+        return message
 
     def readable(self) -> Sequence[Policy]:
         """The policies that could be read."""
@@ -136,8 +144,9 @@ class Reports:
             ("InvalidExpression", str(one)) for one in policy_rules.expression_violations(policy, self.expressions)
         ]
         found += [("UnknownPolicy", str(one)) for one in policy_rules.unresolved(policy, others)]
-        if name in self.policies.faults:
-            found.append(("ExpressionFailed", self.policies.faults[name][1]))
+        failed = self.policies.fault(name, self.clock.now())
+        if failed:
+            found.append(("ExpressionFailed", failed))
         if policy.match.grants is not None and policy.effect is policy.effect.ALLOW:
             for role in policy.match.grants.roles:
                 if not await self._may_bind(role, policy):

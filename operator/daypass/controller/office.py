@@ -87,7 +87,7 @@ class Office:
 
     def policy_failed(self, name: str, message: str) -> None:
         """A policy could not be evaluated: it says so."""
-        if self._policies.failed(name, message):
+        if self._policies.failed(name, message, self._clock.now()):
             self._queue.put(Work(Task.REPORT, name))
 
     def open(self) -> None:
