@@ -64,7 +64,7 @@ class Watches:
         self._namespaces = Cache(client, NAMESPACES, keep=_labels, changed=labels)
         self._accounts = Cache(client, SERVICE_ACCOUNTS, keep=_uid, changed=account)
         self.world: tuple[Cache[Any], ...] = (self._roles, self._cluster_roles, self._namespaces, self._accounts)
-        self.all = (*self.chain, *self.world)
+        self.all: tuple[Cache[Any], ...] = (*self.chain, *self.world)
         for cache, name in zip(self.all, NAMES, strict=True):
             metrics.follow_cache(name, cache.__len__, cache.faults.__len__, cache.silent_seconds)
 
