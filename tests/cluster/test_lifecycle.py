@@ -301,7 +301,7 @@ def test_finished_requests_are_deleted_after_their_retention_time(cluster: Bed, 
 
 def test_nothing_is_written_when_a_controller_starts_and_nothing_has_changed(cluster: Bed, errand: Errand) -> None:
     errand.policy()
-    errand.ask("waiting")
+    errand.ask("waiting", "erin")
     errand.until("waiting", "AwaitingApproval")
     errand.grant("active")
     errand.ask("denied", role={"kind": "ClusterRole", "name": "edit"})

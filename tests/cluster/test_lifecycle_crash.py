@@ -249,5 +249,5 @@ def test_controller_ends_with_an_error_when_its_watch_of_requests_is_refused_for
 
     proxy.fault = refuse
     proxy.cut_watches()
-    errand.bed.wait_until(lambda: proxy.controller.pid is None, 60, what="ended")
+    errand.bed.wait_until(lambda: proxy.controller.pid is None, 60, what=proxy.controller.log)
     assert proxy.controller.exit_code == 1

@@ -1,16 +1,13 @@
 """One controller process from start to end."""
 
 import asyncio
-import signal
 import socket
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import kopf
 import structlog
 
 from daypass.app.act import Hand
@@ -22,7 +19,7 @@ from daypass.app.reconcile import Reconciler, Settings
 from daypass.app.requests import Requests
 from daypass.app.sweep import Sweep
 from daypass.app.votes import Ballots
-from daypass.controller import handlers
+from daypass.controller import watching
 from daypass.controller.journal import KubernetesJournal
 from daypass.controller.leadership import LeaderObjects, Predecessor
 from daypass.controller.office import Office
@@ -69,11 +66,15 @@ class Readiness:
         """As ``HealthServer`` wants it."""
         return self.busy or True
 
+    def watching(self) -> None:
+        """Requests are watched."""
+        self.busy = ""
+
 
 async def run(connection: Connection, options: Options) -> int:
     """Stand by, lead, and stop; the exit code. 1 when the Lease was lost."""
     stop = asyncio.Event()
-    _on_signals(stop)
+    watching.on_signals(stop)
     readiness = Readiness()
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     client = Client(connection, user_agent="daypass-controller", wrote=metrics.wrote)
@@ -151,16 +152,16 @@ async def _lead(
             return _code(held)
         tasks += [asyncio.create_task(office.patrol(client)), asyncio.create_task(office.figures())]
         workers = asyncio.create_task(office.work())
-        watching = asyncio.create_task(_watch(client, office, readiness, stop))
+        heard = asyncio.create_task(_watch(client, office, readiness, stop))
         readiness.busy = ""
-        await asyncio.wait([held, workers, watching, asyncio.create_task(stop.wait())], return_when="FIRST_COMPLETED")
+        await asyncio.wait([held, workers, heard, asyncio.create_task(stop.wait())], return_when="FIRST_COMPLETED")
         log.info("stopping", leading=lease.held())
         office.close()
         stop.set()
-        await asyncio.wait([workers, watching], timeout=FINISH_SECONDS if lease.held() else 0)
+        await asyncio.wait([workers, heard], timeout=FINISH_SECONDS if lease.held() else 0)
         await recorder.drain(DRAIN_SECONDS)
-        tasks += [workers, watching]
-        return _code(held) or _code(watching)
+        tasks += [workers, heard]
+        return _code(held) or _code(heard)
     finally:
         held.cancel()
         for task in tasks:
@@ -181,55 +182,27 @@ async def _take_all(client: Client, office: Office, resource: Resource) -> None:
 
 
 async def _watch(client: Client, office: Office, readiness: Readiness, stop: asyncio.Event) -> None:
-    """kopf, until we stop; raises what ended it when it can't be kept up.
+    """kopf, until we stop; raises UnheardError when it can't be kept up.
 
     kopf gives up at the first answer that it did not expect, such as the refusals of an API server that is still
-    starting. It is started again, later each time; deletions that it missed meanwhile are found by listing.
+    starting, and may stay there without its watches. It is started again, later each time; deletions that it missed
+    meanwhile are found by listing.
     """
     failures = 0
     while not stop.is_set():
-        started = time.monotonic()
-        try:
-            await _watch_once(client.connection, office, readiness, stop)
-        except Exception as error:
-            failures = failures + 1 if time.monotonic() - started < LASTING_SECONDS else 1
-            if failures > WATCH_ATTEMPTS:
-                # Fail closed: a controller that hears nothing must not look alive.
-                raise
-            readiness.busy = "requests are not watched"
-            log.warning("watching stopped, will start again", error=str(error), failures=failures)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), WATCH_PAUSE * 2 ** (failures - 1))
-            office.relist_soon()
-
-
-async def _watch_once(connection: Connection, office: Office, readiness: Readiness, stop: asyncio.Event) -> None:
-    """One run of kopf; its own handlers of signals are replaced by ours again."""
-    ready = asyncio.Event()
-    ending = asyncio.Event()
-    operator = asyncio.create_task(
-        kopf.operator(
-            registry=handlers.registry(connection, office.heard),
-            settings=handlers.settings(),
-            standalone=True,
-            clusterwide=True,
-            stop_flag=ending,
-            ready_flag=ready,
-        )
-    )
-    waiting = asyncio.create_task(ready.wait())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([operator, waiting], return_when="FIRST_COMPLETED")
-    _on_signals(stop)
-    readiness.busy = ""
-    await asyncio.wait([operator, stopping], return_when="FIRST_COMPLETED")
-    ending.set()
-    waiting.cancel()
-    stopping.cancel()
-    await operator
-    if not stop.is_set():
-        message = "kopf ended by itself"
-        raise RuntimeError(message)
+        lasted = await watching.watch(client.connection, office.heard, stop, readiness.watching)
+        if stop.is_set():
+            return
+        failures = failures + 1 if lasted < LASTING_SECONDS else 1
+        if failures > WATCH_ATTEMPTS:
+            # Fail closed: a controller that hears nothing must not look alive.
+            message = "requests can't be watched"
+            raise watching.UnheardError(message)
+        readiness.busy = "requests are not watched"
+        log.warning("watching stopped, will start again", failures=failures)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), WATCH_PAUSE * 2 ** (failures - 1))
+        office.relist_soon()
 
 
 async def _until_done(step: Callable[[], Awaitable[None]]) -> None:
@@ -272,9 +245,3 @@ def _code(task: "asyncio.Task[None]") -> int:
     else:
         log.error("ended by an error", exc_info=error)
     return 1
-
-
-def _on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)

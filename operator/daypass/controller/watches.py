@@ -65,8 +65,8 @@ class Watches:
         self._accounts = Cache(client, SERVICE_ACCOUNTS, keep=_uid, changed=account)
         self.world: tuple[Cache[Any], ...] = (self._roles, self._cluster_roles, self._namespaces, self._accounts)
         self.all: tuple[Cache[Any], ...] = (*self.chain, *self.world)
-        for cache, name in zip(self.all, NAMES, strict=True):
-            metrics.follow_cache(name, cache.__len__, cache.faults.__len__, cache.silent_seconds)
+        for at, name in enumerate(NAMES):
+            _follow(name, self.all[at])
 
     def policies(self) -> Sequence[Policy]:
         """As ``Known.policies``."""
@@ -101,6 +101,10 @@ class Watches:
     async def world_synced(self) -> None:
         """Wait until the rest is known too."""
         await asyncio.gather(*(cache.synced.wait() for cache in self.world))
+
+
+def _follow(name: str, cache: Cache[Any]) -> None:
+    metrics.follow_cache(name, cache.__len__, cache.faults.__len__, cache.silent_seconds)
 
 
 def _labels(body: Json) -> dict[str, str]:
