@@ -17,7 +17,7 @@ from bed.progress import say, step
 _USE = """
 Daypass is running. Use it from this folder:
 
-  . .bed/env                         # sets KUBECONFIG, and PATH to kubectl and helm of this version
+  . .bed/env                         # sets KUBECONFIG, and PATH to kubectl, helm and daypass
   kubectl config get-contexts        # admin; alice, erin (developers); bob, carol, dave (approvers); agent
   kubectl --context agent apply -f examples/demo/fix-checkout.yaml
   kubectl get areq -A

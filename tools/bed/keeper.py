@@ -121,10 +121,11 @@ def write_kubeconfig(bed: Bed, path: Path) -> None:
 
 
 def link_tools(bed: Bed) -> None:
-    """Put kubectl and helm of the bed in ``.bed/bin``; a shell that sources ``.bed/env`` uses them."""
+    """Put ``kubectl`` and ``helm`` of the bed, and ``daypass``, in ``.bed/bin``; a shell that sources ``.bed/env`` uses them."""
     folder = HOME / "bin"
     folder.mkdir(exist_ok=True)
-    for tool in (bed.endpoint.binaries.kubectl, bed.endpoint.binaries.helm):
+    daypass = Path(sys.executable).with_name("daypass")
+    for tool in (bed.endpoint.binaries.kubectl, bed.endpoint.binaries.helm, daypass):
         link = folder / tool.name
         link.unlink(missing_ok=True)
         link.symlink_to(tool)
