@@ -8,6 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 BED := PYTHONPATH=tools $(RUN)/python -m bed
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: help
 help: ## This list
@@ -28,7 +29,7 @@ demo: $(VENV)/.complete ## The main job, told with real kubectl commands on a cl
 
 .PHONY: test
 test: $(VENV)/.complete binaries ## The whole suite on a real control plane (ARGS="-k t07" for a part)
-	$(RUN)/python -m pytest $(ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: up
 up: $(VENV)/.complete ## Leave a cluster with Daypass running; prints how to use it
