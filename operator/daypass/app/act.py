@@ -69,9 +69,13 @@ class Hand:
         if item is None:
             return False
         found = item.found
-        gone = await self.objects.delete(manifests.RESOURCES[kind], found.name, found.uid, found.namespace)
-        self.grants.removed(request_uid, item)
-        return gone
+        self.grants.removed(request_uid, item)  # before the call, so that nobody else deletes it meanwhile
+        try:
+            return await self.objects.delete(manifests.RESOURCES[kind], found.name, found.uid, found.namespace)
+        except BaseException:
+            # Fail closed: a delete that may not have gone through is no end of access.
+            self.grants.kept(item)
+            raise
 
     async def reread(self, request: Request) -> None:
         """Look live at what the watch says is gone or different, before anything is ended because of it (T34)."""

@@ -42,11 +42,16 @@ class Grants:
         self._put(item)
 
     def removed(self, request_uid: str, item: FoundObject) -> None:
-        """Our own delete went through, or there was nothing to delete."""
+        """We delete it now; ``kept`` takes it back."""
         self._deleted[item.found.uid] = None
         if len(self._deleted) > REMEMBERED:
             self._deleted.popitem(last=False)
         self._take_out(request_uid, item)
+
+    def kept(self, item: FoundObject) -> None:
+        """Our own delete may not have gone through: take it for there until a watch or a delete says otherwise."""
+        self._deleted.pop(item.found.uid, None)
+        self._put(item)
 
     def heard(self, old: FoundObject | None, new: FoundObject | None) -> None:
         """A watch says that an object became another; tells those who wait for it, if it is news."""
