@@ -171,7 +171,7 @@ def test_t38_standby_takes_over_and_a_leader_that_hung_writes_no_more(cluster: B
         assert errand.status("before") == status
     finally:
         cluster.controller.kill()
-        second.terminate()
+        assert second.terminate() == 0, second.log
         cluster.controller.start()
         cluster.controller.wait_ready()
     uid = errand.get("before")["metadata"]["uid"]

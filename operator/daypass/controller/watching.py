@@ -40,11 +40,16 @@ async def watch(
         )
     )
     since = await _until_lost(operator, stop, established)
+    told = operator.done()
     ending.set()
     try:
         await operator
     except Exception as error:  # noqa: BLE001 - whatever it is, kopf is started again
         log.warning("kopf failed", error=str(error))
+    else:
+        if told:
+            # It ends in order only when it was told to: a signal reached its handlers before ours were back.
+            stop.set()
     return since
 
 
@@ -60,11 +65,11 @@ async def _until_lost(operator: "asyncio.Task[None]", stop: asyncio.Event, estab
     since: float | None = None
     stopping = asyncio.create_task(stop.wait())
     while not operator.done() and not stop.is_set():
+        on_signals(stop)
         now = time.monotonic()
         whole = sum(task.get_name().startswith(TASK_NAME) for task in asyncio.all_tasks()) >= STREAMS
         if whole and since is None:
             since = now
-            on_signals(stop)
             established()
         if not whole and (since is not None or now - began > START_SECONDS):
             break
