@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from builders import NOON, a_request
-from daypass.app.act import Hand
-from daypass.app.grants import Grants
+from daypass.app.grants.act import Hand
+from daypass.app.grants.found import Grants
 from daypass.app.ports import UnavailableError
 from daypass.domain.grants import Found, FoundBinding, GrantKind, binding_content
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from builders import NOON, a_request
-from daypass.app.grants import Grants
+from daypass.app.grants.found import Grants
 from daypass.domain.grants import Found, FoundBinding, binding_content
 
 REQUEST = a_request().build()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from builders import NOON
+from daypass.app.grants.requests import Requests
+from daypass.app.grants.unreadable import tell_unreadable
 from daypass.app.ports import Json, Resource
-from daypass.app.requests import Requests
-from daypass.app.unreadable import tell_unreadable
 from daypass.domain.conditions import State
 
 

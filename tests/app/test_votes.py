@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from builders import DIGEST, NOON, a_request, a_review
+from daypass.app.grants.votes import Ballots, counted, voided
 from daypass.app.ports import ApiError, Resource
-from daypass.app.votes import Ballots, counted, voided
 from daypass.domain.review import Review, ReviewDecision
 
 REQUEST = a_request().approved_by("bob", "carol").build()

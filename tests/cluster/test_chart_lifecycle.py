@@ -13,8 +13,8 @@ import pytest
 from bed import Bed
 from chart.rendering import CHART, Json, helm
 from cluster.chains import a_request, path_of
-from daypass.app.configurations import Endpoint
-from daypass.app.setup import Setup
+from daypass.app.installation.configurations import Endpoint
+from daypass.app.installation.setup import Setup
 from daypass.kube.client import Client
 from daypass.kube.connection import in_cluster
 from daypass.signing.certificates import OwnCertificates

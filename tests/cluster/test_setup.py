@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from bed import Bed
-from daypass.app.configurations import Endpoint
+from daypass.app.installation.configurations import Endpoint
+from daypass.app.installation.setup import Setup, SetupError
 from daypass.app.ports import Json, Objects, Resource
-from daypass.app.setup import Setup, SetupError
 from daypass.kube.client import Client
 from daypass.kube.connection import in_cluster
 from daypass.signing.certificates import OwnCertificates

@@ -16,9 +16,9 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from daypass.app.guard_policy import PolicyGuarding
-from daypass.app.guard_request import Guarding
-from daypass.app.review import Reviewing
+from daypass.app.admission.guard_policy import PolicyGuarding
+from daypass.app.admission.guard_request import Guarding
+from daypass.app.admission.review import Reviewing
 from daypass.domain import duplicates
 from daypass.domain.policy import Policy
 from daypass.domain.request import Request

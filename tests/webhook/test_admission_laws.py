@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.app.admission import Call, Operation
-from daypass.app.admit_request import stamp
-from daypass.app.guard_status import guard_status
+from daypass.app.admission.answer import Call, Operation
+from daypass.app.admission.guard_status import guard_status
+from daypass.app.admission.stamp import stamp
 from daypass.domain.identity import Identity
 from daypass.domain.review import Review
 from webhook.desk import CONTROLLER, Desk, a_manifest, a_review, patched

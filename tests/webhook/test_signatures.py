@@ -98,6 +98,7 @@ def test_t61_unusable_public_keys_verify_nothing() -> None:
 @pytest.mark.parametrize(
     ("keys", "active"),
     [({}, ""), ({KEY_ID: PEM}, "other"), ({KEY_ID: b"no key"}, KEY_ID), ({"0" * 16: PEM}, "0" * 16)],
+    ids=["none", "not the active one", "no key", "under a false id"],
 )
 def test_t61_unusable_signing_keys_are_refused(keys: Mapping[str, bytes], active: str) -> None:
     with pytest.raises(ValueError, match="signing key"):

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from daypass.domain.identity import Identity, Subject, SubjectKind
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import Approvers
-from daypass.domain.request import Grant, RoleGrant, RulesGrant
+from daypass.domain.request import Condition, Grant, RoleGrant, RulesGrant
 from daypass.domain.review import Review
 from daypass.domain.reviews import signed_document
 from daypass.domain.times import rfc3339
@@ -23,6 +23,18 @@ def time_json(time: datetime | None) -> str | None:
 def review_json(review: Review) -> Json:
     """An entry of ``status.reviews``: what is signed, and the signature."""
     return {**signed_document(review), "signature": review.signature}
+
+
+def condition_json(condition: Condition) -> dict[str, Any]:
+    """A condition as the API spells it."""
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "observedGeneration": condition.observed_generation,
+        "lastTransitionTime": time_json(condition.last_transition_time),
+    }
 
 
 def identity_json(identity: Identity) -> Json:

@@ -20,7 +20,7 @@ def check(files: FilesArgument) -> None:
     Unknown fields, limits, expressions and what the policies name of each other. Valid policies and warnings go to
     standard output, errors to standard error. Exit code 0: all are valid; 1: some are not.
     """
-    from daypass.app import policy_check
+    from daypass.app.policies import check as policy_check
     from daypass.expressions.cel import CelExpressions
 
     try:

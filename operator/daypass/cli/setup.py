@@ -36,9 +36,9 @@ def setup(
     """Make keys and certificates, and fill in the webhook configurations; run again, renew what nears its end."""
     import asyncio
 
-    from daypass.app.configurations import Endpoint
+    from daypass.app.installation.configurations import Endpoint
+    from daypass.app.installation.setup import Setup, SetupError
     from daypass.app.ports import ApiError
-    from daypass.app.setup import Setup, SetupError
     from daypass.kube.client import Client
     from daypass.signing.certificates import OwnCertificates
     from daypass.signing.keys import Ed25519Keys

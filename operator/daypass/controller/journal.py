@@ -4,7 +4,7 @@ from typing import Final
 
 import structlog
 
-from daypass.app.journal import About
+from daypass.app.grants.journal import About
 from daypass.app.ports import ACCESS_REQUESTS
 from daypass.domain.conditions import State
 from daypass.kube.events import Recorder

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from daypass.app.manifests import time_from
 from daypass.app.ports import LEASES, Json, Objects, Resource, UnavailableError
+from daypass.domain.times import moment_from
 
 AFTERLIFE_SECONDS: Final = 15
 """A former leader that just vanished can have acted for so long after it last renewed its Lease."""
@@ -70,7 +70,7 @@ class Predecessor:
         body = await self.objects.get(resource, name, namespace)
         if resource is LEASES and body is not None:
             spec = body.get("spec") or {}
-            renewed = time_from(spec.get("renewTime"))
+            renewed = moment_from(spec.get("renewTime"))
             holder = spec.get("holderIdentity")
             if holder != self.identity and renewed is not None:
                 self.until = renewed + timedelta(seconds=AFTERLIFE_SECONDS if holder else 0)

@@ -9,11 +9,11 @@ from typing import Final
 
 import structlog
 
-from daypass.app.policies import Policies, Reports
+from daypass.app.grants.reconcile import Reconciler
+from daypass.app.grants.requests import Entry, Requests
+from daypass.app.grants.sweep import Sweep
+from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, Json, Resource
-from daypass.app.reconcile import Reconciler
-from daypass.app.requests import Entry, Requests
-from daypass.app.sweep import Sweep
 from daypass.controller.alarm import Alarm
 from daypass.controller.queue import Queue, Task, Work
 from daypass.domain.conditions import State

@@ -10,15 +10,15 @@ from typing import Final
 
 import structlog
 
-from daypass.app.act import Hand
-from daypass.app.grants import Grants
-from daypass.app.judge import Judge
-from daypass.app.policies import Policies, Reports
+from daypass.app.grants.act import Hand
+from daypass.app.grants.found import Grants
+from daypass.app.grants.judge import Judge
+from daypass.app.grants.reconcile import Reconciler, Settings
+from daypass.app.grants.requests import Requests
+from daypass.app.grants.sweep import Sweep
+from daypass.app.grants.votes import Ballots
+from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, ApiError, Resource
-from daypass.app.reconcile import Reconciler, Settings
-from daypass.app.requests import Requests
-from daypass.app.sweep import Sweep
-from daypass.app.votes import Ballots
 from daypass.controller import watching
 from daypass.controller.journal import KubernetesJournal
 from daypass.controller.leadership import LeaderObjects, Predecessor

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from daypass.api.convert import role_from
-from daypass.app import manifests
-from daypass.app.grants import FoundObject, Grants
-from daypass.app.policies import Policies
+from daypass.app.grants import manifests
+from daypass.app.grants.found import FoundObject, Grants
+from daypass.app.policies.known import Policies
 from daypass.app.ports import CLUSTER_ROLES, JOBS, NAMESPACES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Json
 from daypass.domain import names
 from daypass.domain.permissions import ResolvedRole, RoleReference

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from daypass.app.keyrings import SigningKey
+from daypass.app.installation.keyrings import SigningKey
 from daypass.signing.reviews import key_id_of
 
 

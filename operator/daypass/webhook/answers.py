@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any, Final
 
-from daypass.app.admission import MAX_WARNING, Answer
+from daypass.app.admission.answer import MAX_WARNING, Answer
 
 _REASONS: Final = {500: "InternalError", 403: "Forbidden", 409: "Conflict", 422: "Invalid", 400: "BadRequest"}
 _ANNOTATION: Final = "decision"

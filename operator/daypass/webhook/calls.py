@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from daypass.api.admission import AdmissionReview
-from daypass.app.admission import Call, Operation
+from daypass.app.admission.answer import Call, Operation
 from daypass.domain.identity import Identity
 from daypass.domain.names import GROUP
 from daypass.webhook.decoding import UnreadableError

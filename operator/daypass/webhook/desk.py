@@ -5,13 +5,13 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from daypass.app.admission import INVALID, Answer, Call, refuse
-from daypass.app.admit_request import stamp
-from daypass.app.guard_policy import PolicyGuarding, guard_policy
-from daypass.app.guard_request import Guarding, guard_request
-from daypass.app.guard_status import guard_status
+from daypass.app.admission.answer import INVALID, Answer, Call, refuse
+from daypass.app.admission.guard_policy import PolicyGuarding, guard_policy
+from daypass.app.admission.guard_request import Guarding, guard_request
+from daypass.app.admission.guard_status import guard_status
+from daypass.app.admission.review import Reviewing, record
+from daypass.app.admission.stamp import stamp
 from daypass.app.ports import Verifier
-from daypass.app.review import Reviewing, record
 
 Decide: TypeAlias = Callable[[Call], Answer]
 

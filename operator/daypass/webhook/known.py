@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from daypass.api import convert
-from daypass.app.admission import member
+from daypass.app.admission.answer import member
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, NAMESPACES, Json
 from daypass.domain.duplicates import equality_key, is_pending
 from daypass.domain.identity import Identity

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import structlog
 from aiohttp import web
 
-from daypass.app.admission import Answer, Call, refuse
+from daypass.app.admission.answer import Answer, Call, refuse
 from daypass.observe import metrics
 from daypass.webhook.answers import admission_review, status
 from daypass.webhook.calls import call_from

@@ -14,9 +14,9 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
-from daypass.app.guard_policy import PolicyGuarding
-from daypass.app.guard_request import Guarding
-from daypass.app.review import Reviewing
+from daypass.app.admission.guard_policy import PolicyGuarding
+from daypass.app.admission.guard_request import Guarding
+from daypass.app.admission.review import Reviewing
 from daypass.domain import names
 from daypass.expressions.cel import CelExpressions
 from daypass.kube.client import Client

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from daypass.app import manifests
-from daypass.app.grants import FoundObject, Grants
-from daypass.app.journal import Journal
+from daypass.app.grants import manifests
+from daypass.app.grants.found import FoundObject, Grants
+from daypass.app.grants.journal import Journal
 from daypass.app.ports import (
     ACCESS_REQUESTS,
     JOBS,

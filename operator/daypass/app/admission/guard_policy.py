@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from daypass.app.admission import INVALID, Answer, Call, Operation, refuse
-from daypass.app.admit_knowledge import Knowledge
-from daypass.app.policy_validation import validate_policy
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, refuse
+from daypass.app.admission.knowledge import Knowledge
+from daypass.app.policies.validation import validate_policy
 from daypass.domain import policy_rules
 from daypass.domain.expressions import Expressions
 

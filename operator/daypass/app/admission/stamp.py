@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from daypass.app.admission import INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.ports import Json
 from daypass.domain.identity import Identity, Subject, SubjectKind, subject_of
 

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from daypass.api.convert import policy_from, rules_from
+from daypass.api.convert_json import condition_json
 from daypass.api.malformed import MalformedError
-from daypass.app.manifests import RBAC_GROUP, time_from
-from daypass.app.ports import APPROVAL_POLICIES, Clock, Json, Objects, RefusedError, Resource
-from daypass.app.status import condition_json
+from daypass.app.ports import APPROVAL_POLICIES, ROLES, Clock, Json, Objects, RefusedError, Resource
 from daypass.domain import policy_rules
 from daypass.domain.coverage import missing
 from daypass.domain.deadlines import floor
@@ -18,6 +17,7 @@ from daypass.domain.permissions import RoleReference, Rule
 from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Condition
+from daypass.domain.times import moment_from
 
 ACCESS_REVIEWS: Final = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
@@ -156,7 +156,7 @@ class Reports:
 
     async def _may_bind(self, role: RoleReference, policy: Policy) -> bool:
         attributes = {
-            "group": RBAC_GROUP,
+            "group": ROLES.group,
             "resource": "clusterroles" if role.kind == "ClusterRole" else "roles",
             "verb": "bind",
             "name": role.name,
@@ -219,7 +219,7 @@ def _conditions(
 
 def _since(current: Mapping[str, Any], kind: str, status: str, now: datetime) -> datetime:
     for one in current.get("conditions") or []:
-        since = time_from(one.get("lastTransitionTime"))
+        since = moment_from(one.get("lastTransitionTime"))
         if one.get("type") == kind and one.get("status") == status and since is not None:
             return since
     return floor(now)

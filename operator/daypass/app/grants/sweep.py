@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from daypass.app.act import Hand
-from daypass.app.grants import Grants
-from daypass.app.journal import Journal
+from daypass.app.grants.act import Hand
+from daypass.app.grants.found import Grants
+from daypass.app.grants.journal import Journal
+from daypass.app.grants.requests import Requests
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, Objects
-from daypass.app.requests import Requests
 from daypass.domain.grants import FoundBinding, GrantKind, Observed, Tag
 from daypass.domain.request import ObjectReference
 

@@ -12,17 +12,17 @@ from http import HTTPStatus
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from daypass.app import status
-from daypass.app.act import GrantError, Hand
-from daypass.app.drift import drift_of
-from daypass.app.grants import Grants
-from daypass.app.journal import Journal
-from daypass.app.judge import Judge, Judgement
-from daypass.app.policies import Reports, rule_text
+from daypass.app.grants import status
+from daypass.app.grants.act import GrantError, Hand
+from daypass.app.grants.drift import drift_of
+from daypass.app.grants.found import Grants
+from daypass.app.grants.journal import Journal
+from daypass.app.grants.judge import Judge, Judgement
+from daypass.app.grants.requests import Entry, Requests
+from daypass.app.grants.surroundings import Known, Surroundings, surroundings
+from daypass.app.grants.unreadable import tell_unreadable
+from daypass.app.policies.known import Reports, rule_text
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Objects
-from daypass.app.requests import Entry, Requests
-from daypass.app.surroundings import Known, Surroundings, surroundings
-from daypass.app.unreadable import tell_unreadable
 from daypass.domain import deadlines, outcomes
 from daypass.domain.conditions import State, state_of, was_granted
 from daypass.domain.coverage import missing

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from daypass.api.documents import UnreadableError, documents
-from daypass.app.policy_validation import validate_policy
+from daypass.app.policies.validation import validate_policy
 from daypass.domain import names, policy_rules
 from daypass.domain.expressions import Expressions
 from daypass.domain.policy import Effect, Match, Policy

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.api import convert
-from daypass.app.admission import INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.ports import Json, Verifier
 
 

@@ -1,8 +1,8 @@
 """Whether a running grant still gives what was approved."""
 
-from daypass.app.judge import Judge
+from daypass.app.grants.judge import Judge
+from daypass.app.grants.surroundings import Known, Surroundings, surroundings
 from daypass.app.ports import Objects
-from daypass.app.surroundings import Known, Surroundings, surroundings
 from daypass.domain.request import Request, RoleGrant
 
 

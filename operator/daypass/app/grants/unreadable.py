@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from daypass.app import status
-from daypass.app.journal import Journal
+from daypass.api.convert_json import condition_json
+from daypass.app.grants.journal import Journal
+from daypass.app.grants.requests import Entry
 from daypass.app.ports import ACCESS_REQUESTS, Objects
-from daypass.app.requests import Entry
 from daypass.domain.conditions import State, Telling, conditions
 from daypass.domain.request import ObjectReference, Record
 
@@ -22,7 +22,7 @@ async def tell_unreadable(entry: Entry, objects: Objects, journal: Journal, now:
     if ready.get("message") == entry.fault or any(ready.get("reason") == state.value for state in State if state.final):
         return
     telling = Telling(State.UNDECIDED, entry.fault, approved=None, approval="")
-    told = [status.condition_json(one) for one in conditions(telling, Record(), metadata.get("generation", 0), now)]
+    told = [condition_json(one) for one in conditions(telling, Record(), metadata.get("generation", 0), now)]
     patch = {"metadata": {"resourceVersion": entry.version}, "status": {"conditions": told}}
     await objects.merge_patch(ACCESS_REQUESTS, metadata["name"], patch, metadata["namespace"], "status")
     about = ObjectReference("AccessRequest", metadata["namespace"], metadata["name"], entry.uid)

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from daypass.api.convert import approvers_json, time_json
+from daypass.api.convert_json import condition_json
 from daypass.app.ports import Json
 from daypass.domain.conditions import Telling, conditions
 from daypass.domain.evaluation import Evaluation
 from daypass.domain.outcomes import Outcome
 from daypass.domain.quorum import Tally
-from daypass.domain.request import Condition, ObjectReference, Request
+from daypass.domain.request import ObjectReference, Request
 
 MAX_MESSAGE: Final = 32_000
 MAX_FINDINGS: Final = 64
@@ -93,18 +94,6 @@ def patch(version: str, wanted: Mapping[str, Any]) -> Json:
     return {
         "metadata": {"resourceVersion": version},
         "status": {field: wanted.get(field) or None for field in OWN_FIELDS},
-    }
-
-
-def condition_json(condition: Condition) -> dict[str, Any]:
-    """A condition as the API spells it."""
-    return {
-        "type": condition.type,
-        "status": condition.status,
-        "reason": condition.reason,
-        "message": condition.message,
-        "observedGeneration": condition.observed_generation,
-        "lastTransitionTime": time_json(condition.last_transition_time),
     }
 
 

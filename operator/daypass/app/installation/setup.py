@@ -10,12 +10,18 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from daypass.app.certificates import Certificates, KeyPair, authority_is_good, serving_is_good, trusted_bundle
-from daypass.app.configurations import Endpoint, filled
-from daypass.app.keyrings import SigningKeys, keyring
-from daypass.app.paths import plan_paths
+from daypass.app.installation.certificates import (
+    Certificates,
+    KeyPair,
+    authority_is_good,
+    serving_is_good,
+    trusted_bundle,
+)
+from daypass.app.installation.configurations import Endpoint, filled
+from daypass.app.installation.keyrings import SigningKeys, keyring
+from daypass.app.installation.paths import plan_paths
+from daypass.app.installation.stored import publish, read_secret, write_secret
 from daypass.app.ports import AlreadyExistsError, Clock, ConflictError, Objects, Resource
-from daypass.app.stored import publish, read_secret, write_secret
 from daypass.domain import names
 
 AUTHORITY_SECRET: Final = "daypass-ca"  # noqa: S105 - the name of a Secret, not a secret

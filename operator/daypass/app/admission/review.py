@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from daypass.api import convert
-from daypass.app.admission import INVALID, Answer, Call, Operation, allow, member, refuse
-from daypass.app.admit_knowledge import Knowledge
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.knowledge import Knowledge
 from daypass.app.ports import Clock, Json, Signer, Verifier
 from daypass.domain.conditions import FINAL, state_of
 from daypass.domain.identity import Identity

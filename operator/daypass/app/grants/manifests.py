@@ -26,7 +26,7 @@ from daypass.domain.grants import (
 )
 from daypass.domain.permissions import RoleReference
 from daypass.domain.request import Request
-from daypass.domain.times import rfc3339
+from daypass.domain.times import moment_from, rfc3339
 
 RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 RESOURCES: Final[Mapping[GrantKind, Resource]] = {
@@ -36,17 +36,6 @@ RESOURCES: Final[Mapping[GrantKind, Resource]] = {
 }
 UNUSED_IMAGE: Final = "pause"
 """Never pulled: no pod is ever made. A Job's template must name an image."""
-
-
-def time_from(text: object) -> datetime | None:
-    """A time of Kubernetes; None for what is not one."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def job_manifest(request: Request, tag: Tag, deadline_seconds: int) -> dict[str, Any]:
@@ -169,7 +158,7 @@ def job_from(body: Json) -> FoundJob:
         JobContent(_tag(body["metadata"], ACCESS_REQUESTS), armed, shaped),
         created=_created(body["metadata"]),
         deadline_seconds=deadline if isinstance(deadline, int) else None,
-        started=time_from(status.get("startTime")),
+        started=moment_from(status.get("startTime")),
         finished=any(
             condition.get("type") in {"Failed", "Complete"} and condition.get("status") == "True"
             for condition in conditions
@@ -208,7 +197,7 @@ def _found(metadata: Mapping[str, Any]) -> Found:
 
 
 def _created(metadata: Mapping[str, Any]) -> datetime:
-    created = time_from(metadata.get("creationTimestamp"))
+    created = moment_from(metadata.get("creationTimestamp"))
     if created is None:
         message = f"{metadata['name']} has no creationTimestamp"
         raise ValueError(message)
@@ -224,7 +213,7 @@ def _tag(metadata: Mapping[str, Any], owner: Resource) -> Tag:
     return Tag(
         request_uid=_labels(metadata).get(names.LABEL_REQUEST_UID, ""),
         request_name=annotations.get(names.ANNOTATION_REQUEST, ""),
-        expiration=time_from(annotations.get(names.ANNOTATION_EXPIRATION)),
+        expiration=moment_from(annotations.get(names.ANNOTATION_EXPIRATION)),
         owner_uid=_owner_uid(metadata, owner),
         managed=_labels(metadata).get(names.LABEL_MANAGED_BY) == names.MANAGED_BY and not metadata.get("finalizers"),
     )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from daypass.api import convert
-from daypass.app.admission import CONFLICT, INVALID, Answer, Call, Operation, allow, member, refuse
-from daypass.app.admit_knowledge import Knowledge
+from daypass.app.admission.answer import CONFLICT, INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.knowledge import Knowledge
 from daypass.app.ports import Clock, Json
 from daypass.domain import names
 from daypass.domain.evaluation import World, refusal_at_admission

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from daypass.app.grants.requests import Requests
+from daypass.app.grants.surroundings import Known, Surroundings
+from daypass.app.grants.votes import Ballots, counted, decided_at, voided
 from daypass.app.ports import ApiError, Canonical, UnavailableError
-from daypass.app.requests import Requests
-from daypass.app.surroundings import Known, Surroundings
-from daypass.app.votes import Ballots, counted, decided_at, voided
 from daypass.domain.digest import digest_of, document
 from daypass.domain.evaluation import CONDITIONS_NOT_MET, NO_POLICY_MATCHES, Evaluation, Verdict, World, evaluate
 from daypass.domain.expressions import Expressions

@@ -1,0 +1,1 @@
+"""What admission decides: who asks, who answers, and what nobody may write."""

@@ -1,0 +1,1 @@
+"""From request to grant to end: observe, decide, plan, act, and write status once."""

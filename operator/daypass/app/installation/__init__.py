@@ -1,0 +1,1 @@
+"""What ``daypass setup`` makes and keeps fresh: keys, certificates, secret paths, webhook configurations."""

@@ -1,0 +1,1 @@
+"""ApprovalPolicies: valid, known, and reported on."""
