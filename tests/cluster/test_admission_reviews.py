@@ -113,6 +113,15 @@ def test_t03_nobody_erases_or_changes_a_vote(desk: Desk) -> None:
     assert desk.reviews() == [entry]
 
 
+def test_t16_a_copy_of_ones_own_review_is_refused(desk: Desk) -> None:
+    desk.waiting()
+    assert desk.review("Approve", "bob").done
+    (entry,) = desk.reviews()
+    said = desk.patch(json.dumps({"status": {"reviews": [entry, entry]}}), "bob")
+    assert "you have said this of this request already" in said.error
+    assert desk.reviews() == [entry]
+
+
 def test_t01_a_vote_typed_by_hand_is_refused(desk: Desk) -> None:
     desk.waiting("first")
     assert desk.review("Approve", "bob", name="first").done

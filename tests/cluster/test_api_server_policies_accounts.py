@@ -407,6 +407,11 @@ def _try_to_change(bed: Bed, kind: str, name: str) -> None:
         assert "daypass setup" in answer.message
     for webhooks in ([], [webhook, {**webhook, "name": "second.daypass.dev"}]):
         assert bed.request("PATCH", path + DRY, {"webhooks": webhooks}, user=SETUP).status == 403
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone"}
+    for hold in ({"ownerReferences": [owner]}, {"finalizers": ["example.com/hold"]}):
+        answer = bed.request("PATCH", path + DRY, {"metadata": hold}, user=SETUP)
+        assert answer.status == 403
+        assert "no owners and no finalizers" in answer.message
     filled = {**webhook, "clientConfig": {**client, "url": f"{bed.webhook_url}/{'b' * 64}"}}
     assert bed.request("PATCH", path + DRY, {"webhooks": [filled]}, user=SETUP).status == 200
     assert bed.request("DELETE", path, user=SETUP).status == 403
@@ -433,6 +438,9 @@ def test_t60_setup_makes_its_own_secrets_and_no_other(bare_cluster: Bed) -> None
     assert bare_cluster.request("POST", path, {**ours, "type": "Opaque"}, user=SETUP).status == 201
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt-2"}}
     assert bare_cluster.request("POST", path_of("configmaps", "daypass-system") + DRY, other, user=SETUP).status == 403
+    owned = {**ours, "type": "Opaque"}
+    owned["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Secret", "name": "gone", "uid": "gone"}]
+    assert bare_cluster.request("POST", path, owned, user=SETUP).status == 403
     for name in ("daypass-signing", "daypass-ca"):
         assert bare_cluster.request("DELETE", path_of("secrets", "daypass-system", name), user=SETUP).status == 403
 

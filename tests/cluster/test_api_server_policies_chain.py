@@ -201,6 +201,21 @@ def test_t65_no_pod_carries_the_label_of_a_dead_man(bare_cluster: Bed, editor: s
         assert bare_cluster.request("PATCH", path + subresource, label, user=user).status == 403
 
 
+@pytest.mark.parametrize("place", ["bindings", "pods/squatter/binding"])
+def test_t65_no_scheduler_puts_the_label_on_a_pod(bare_cluster: Bed, namespace: str, place: str) -> None:
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "squatter", "labels": {"daypass.dev/dead-man": "1"}},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": "node-1"},
+    }
+    pod = {"metadata": {"name": "squatter"}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
+    assert bare_cluster.request("POST", path_of("pods", namespace), pod).status == 201
+    answer = bare_cluster.request("POST", path_of("pods", namespace).removesuffix("pods") + place, binding)
+    assert answer.status == 403
+    assert "no pod may carry it" in answer.message
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

@@ -137,6 +137,21 @@ def test_t03_stored_reviews_are_append_only(bare_cluster: Bed, areq: Json) -> No
     assert [entry["reviewer"]["username"] for entry in stored_reviews(bare_cluster, areq)] == ["bob", "carol"]
 
 
+def test_t16_copies_of_ones_own_review_take_no_room_from_others(bare_cluster: Bed, areq: Json) -> None:
+    bobs = a_review(areq, a_person(bare_cluster, "bob"))
+    carols = a_review(areq, a_person(bare_cluster, "carol"))
+    assert patch(bare_cluster, areq, {"reviews": [bobs]}, "bob").status == 200
+    add = [{"op": "add", "path": "/status/reviews/-", "value": bobs}]
+    for changed in ({}, {"comment": "once more"}, {"time": "2026-01-02T00:00:00Z"}):
+        again = [{**add[0], "value": {**bobs, **changed}}]
+        answer = bare_cluster.request("PATCH", status_path(areq), again, user="bob", headers=JSON_PATCH)
+        assert answer.status == 403
+        assert "you have said this" in answer.message
+    assert patch(bare_cluster, areq, {"reviews": [bobs, carols]}, "carol").status == 200
+    confirmed = {**bobs, "digestConfirmed": not bobs["digestConfirmed"]}
+    assert patch(bare_cluster, areq, {"reviews": [bobs, carols, confirmed]}, "bob").status == 200
+
+
 @pytest.mark.parametrize(
     "forged",
     [

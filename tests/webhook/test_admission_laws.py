@@ -92,6 +92,18 @@ async def test_t03_the_entry_is_added_to_what_is_stored(desk: Desk) -> None:
     assert judged["auditAnnotations"] == {"decision": "ReviewAppended"}
 
 
+async def test_t16_a_copy_of_ones_own_review_is_refused(desk: Desk) -> None:
+    stored = a_stored()
+    response = await desk.mutate(of_bob(with_status(stored, review={"decision": "Approve"}), stored))
+    (entry,) = patched(response)[0]["value"]
+    once = with_status(stored, reviews=[entry])
+    twice = with_status(stored, reviews=[entry, entry])
+    judged = await desk.validate(of_bob(twice, once))
+    assert judged["status"]["message"] == (
+        "status.reviews: you have said this of this request already; the review that you gave stands"
+    )
+
+
 async def test_t12_a_review_without_a_deadline_is_refused(desk: Desk) -> None:
     stored = a_stored()
     del stored["status"]["pendingDeadlineTime"]

@@ -51,7 +51,7 @@ def _reviews(call: Call, before: Any, after: Any, verifier: Verifier) -> Answer:
         return allow("Unchanged")
     if not isinstance(before, list) or not isinstance(after, list) or json.dumps(after[:-1]) != json.dumps(before):
         return refuse("ReviewsAreAppended", "status.reviews: nobody changes what was said; send status.review alone")
-    refusal = _foreign(call, after[-1], verifier)
+    refusal = _foreign(call, after[-1], verifier) or _repeated(before, after[-1])
     return allow("ReviewAppended") if refusal is None else refusal
 
 
@@ -72,3 +72,20 @@ def _foreign(call: Call, entry: Any, verifier: Verifier) -> Answer | None:  # no
     if not unsigned_dry_run and not verifier.genuine(review):
         return refuse("ForeignReview", f"{where}: the new entry is not signed; send status.review alone")
     return None
+
+
+def _repeated(before: list[Any], entry: Any) -> Answer | None:  # noqa: ANN401 - JSON as it came
+    """Refuse to have the same said twice: copies of a genuine entry would leave no room for others' reviews."""
+    if any(_said(entry) == _said(one) for one in before):
+        return refuse(
+            "ReviewRepeated",
+            "status.reviews: you have said this of this request already; the review that you gave stands",
+        )
+    return None
+
+
+def _said(entry: Any) -> tuple[object, ...]:  # noqa: ANN401 - JSON as it came
+    return (
+        member(entry, "reviewer", "username"),
+        *(entry.get(key) for key in ("decision", "digest", "digestConfirmed")),
+    )
