@@ -206,6 +206,9 @@ def test_t12_an_answer_to_a_request_that_has_ended_is_refused(desk: Desk) -> Non
 def test_t12_before_evaluation_there_is_nothing_to_agree_to(desk: Desk) -> None:
     assert desk.ask().done
     assert desk.review().reason == "this request is not evaluated yet: try again in a moment"
+    assert desk.review("Release", "alice").done, "who asked may give up, whatever could not be decided"
+    (entry,) = desk.reviews()
+    assert entry["digest"] == ""
 
 
 def test_t14_an_answer_under_an_edited_policy_is_refused(desk: Desk) -> None:

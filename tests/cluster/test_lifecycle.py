@@ -281,6 +281,15 @@ def test_t19_expression_that_fails_leaves_the_request_undecided(errand: Errand) 
     errand.until("gold", "Active")
 
 
+def test_what_cannot_be_decided_can_be_given_up(errand: Errand) -> None:
+    condition = {"expression": "request.namespaceLabels['tier'] == 'gold'", "message": "gold only"}
+    errand.policy(match={"conditions": [condition]}, autoApprove=True)
+    errand.ask("gold")
+    errand.until("gold", "Undecided")
+    assert errand.review("gold", "Release", "alice").status == 200
+    errand.until("gold", "Released")
+
+
 def test_finished_requests_are_deleted_after_their_retention_time(cluster: Bed, errand: Errand) -> None:
     errand.policy(autoApprove=True)
     errand.ask("fix")

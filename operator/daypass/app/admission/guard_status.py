@@ -7,6 +7,7 @@ from typing import Any
 from daypass.api import convert
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.ports import Json, Verifier
+from daypass.domain.review import ReviewDecision
 
 
 def guard_status(call: Call, controller: str, verifier: Verifier) -> Answer:
@@ -66,7 +67,8 @@ def _foreign(call: Call, entry: Any, verifier: Verifier) -> Answer | None:  # no
         return refuse("ForeignReview", f"{where}: an entry is made for its own reviewer only; send status.review alone")
     if review.request_uid != member(call.old, "metadata", "uid"):
         return refuse("ForeignReview", f"{where}: the new entry is about another request")
-    if not review.digest or review.digest != member(call.old, "status", "digest"):
+    digest = member(call.old, "status", "digest") or ""
+    if review.digest != digest or not (digest or review.decision is ReviewDecision.RELEASE):
         return refuse("ForeignReview", f"{where}: the new entry is about another digest than the request's")
     unsigned_dry_run = call.dry_run and not review.signature
     if not unsigned_dry_run and not verifier.genuine(review):

@@ -104,7 +104,7 @@ def _untimely(request: Request, decision: ReviewDecision, now: datetime) -> Answ
     """Refuse what comes before there is anything to agree to, and what comes too late (T12)."""
     if state_of(request.record) in FINAL:
         return refuse("RequestIsOver", "this request has ended: a new one is needed")
-    if not request.record.digest:
+    if not request.record.digest and decision is not ReviewDecision.RELEASE:
         return refuse("NotEvaluated", "this request is not evaluated yet: try again in a moment")
     if decision not in _TIMED or request.record.approved_time is not None:
         return None
