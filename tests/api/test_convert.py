@@ -94,6 +94,12 @@ def test_a_request_that_the_api_server_refuses_is_malformed_with_the_same_words(
     _same_words(case, caught.value)
 
 
+def test_what_is_empty_is_told_in_words() -> None:
+    with pytest.raises(convert.MalformedError) as caught:
+        convert.policy_from(a_policy_body(approvals=[]))
+    assert str(caught.value) == "spec.approvals: must have at least one entry"
+
+
 def _same_words(case: Case, error: convert.MalformedError) -> None:
     """Paths are the same everywhere; words too, but where the API server's own are about its schema."""
     paths = {violation.path for violation in error.violations}

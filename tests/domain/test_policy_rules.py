@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from builders import PlainExpressions, a_deny, a_policy, a_stage, account, group, user
-from daypass.domain.policy import Approvers, Expression, IdentityPattern, Limits, Policy, RiskLevel, Stage
+from daypass.domain.policy import Expression, Limits, Policy, RiskLevel, Stage
 from daypass.domain.policy_rules import expression_violations, unresolved, violations
 from domain.rule_texts import rule
 
@@ -35,50 +35,12 @@ def stages(*given: Stage) -> Policy:
     return replace(a_policy(), stages=given)
 
 
-@pytest.mark.parametrize(
-    ("policy", "path", "says"),
-    [
-        (stages(), "spec.approvals", "autoApprove: true"),
-        (replace(a_policy(), auto_approve=True), "spec.autoApprove", "exactly one"),
-        (a_policy(roles=None), "spec.match.grants", "only what it lists"),
-        (a_policy(roles=()), "spec.match.grants", "matches nothing"),
-        (a_policy(namespaces=()), "spec.match.namespaces", "leave it out"),
-        (a_policy(requesters=()), "spec.match.requesters", "leave it out"),
-        (a_policy(subjects=()), "spec.match.subjects", "leave it out"),
-        (a_policy(subjects=(group("g"),)), "spec.match.subjects[0].kind", "User, ServiceAccount"),
-        (a_policy(requesters=(IdentityPattern("Robot", "x"),)), "spec.match.requesters[0].kind", "one of"),
-        (
-            a_policy(requesters=(IdentityPattern("User", "x", "ns"),)),
-            "spec.match.requesters[0].namespace",
-            "leave it out",
-        ),
-        (replace(a_deny(), stages=(a_stage(),)), "spec.approvals", "Deny"),
-        (replace(a_deny(), auto_approve=True), "spec.autoApprove", "Deny"),
-        (a_deny(limits=Limits(max_per_day=1)), "spec.limits", "Deny"),
-        (a_policy(limits=Limits(max_duration_seconds=9)), "spec.limits.maxDurationSeconds", "10 or more"),
-        (a_policy(limits=Limits(pending_timeout_seconds=0)), "spec.limits.pendingTimeoutSeconds", "1 or more"),
-        (a_policy(limits=Limits(max_active_per_subject=0)), "spec.limits.maxActivePerSubject", "1 or more"),
-        (a_policy(limits=Limits(cooldown_seconds=-1)), "spec.limits.cooldownSeconds", "0 or more"),
-        (a_policy(limits=Limits(max_per_day=0)), "spec.limits.maxPerDay", "1 or more"),
-        (stages(a_stage("a"), a_stage("a")), "spec.approvals[1].name", "another stage a"),
-        (stages(a_stage(required=0)), "spec.approvals[0].required", "1 or more"),
-    ],
-)
-def test_what_is_wrong(policy: Policy, path: str, says: str) -> None:
-    (violation,) = violations(policy)
-    assert violation.path == path
-    assert says in violation.message
-
-
 class TestT10:
     """Approver sets that could never say yes."""
 
-    def test_t10_an_empty_approver_set_is_refused(self) -> None:
-        assert paths(stages(Stage("team", 1, Approvers()))) == ["spec.approvals[0].approvers"]
-
-    def test_t10_more_required_than_listed_is_refused(self) -> None:
-        assert paths(stages(a_stage(users=("a", "b"), required=3))) == ["spec.approvals[0].required"]
-        assert paths(stages(a_stage(users=("a", "a"), required=2))) == ["spec.approvals[0].required"]
+    def test_t10_somebody_listed_twice_is_one_person(self) -> None:
+        assert paths(stages(a_stage(users=("a", "a"), required=2))) == ["spec.approvals"]
+        assert paths(stages(a_stage(users=("a", "a"), required=2, when="true"))) == ["spec.approvals[0].approvers"]
         assert paths(stages(a_stage(users=("a",), service_accounts=(("n", "s"),), required=2))) == []
 
     def test_t10_a_group_may_have_any_number(self) -> None:
@@ -95,18 +57,6 @@ class TestT10:
         low = a_stage("low", users=("a",), when="true")
         assert paths(stages(always, high)) == ["spec.approvals[1].approvers"]
         assert paths(stages(high, low)) == []  # perhaps they never apply together
-
-    @pytest.mark.parametrize("group", ["system:authenticated", "system:masters"])
-    def test_t10_system_groups_are_refused(self, group: str) -> None:
-        assert paths(stages(a_stage(groups=("leads", group)))) == ["spec.approvals[0].approvers.groups[1]"]
-
-    def test_t10_system_users_are_refused(self) -> None:
-        found = violations(stages(a_stage(users=("system:serviceaccount:a:b", "system:admin", "bob"))))
-        assert [violation.path for violation in found] == [
-            "spec.approvals[0].approvers.users[0]",
-            "spec.approvals[0].approvers.users[1]",
-        ]
-        assert "serviceAccounts" in found[0].message
 
 
 class TestUnless:
@@ -132,13 +82,8 @@ class TestUnless:
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    policy = replace(stages(a_stage(required=0), a_stage(users=("a",), required=2)), auto_approve=True)
-    assert paths(policy) == [
-        "spec.autoApprove",
-        "spec.approvals[0].required",
-        "spec.approvals[1].name",
-        "spec.approvals[1].required",
-    ]
+    policy = a_policy("p", a_stage(users=("a", "a"), required=2), unless=("p",))
+    assert paths(policy) == ["spec.approvals", "spec.match.unless"]
 
 
 def test_t19_expressions_that_do_not_compile_are_refused_with_their_path() -> None:

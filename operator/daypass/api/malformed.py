@@ -39,6 +39,10 @@ _TEXTS: Final[Mapping[str, str]] = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
 }
+_EMPTY: Final[Mapping[str, str]] = {
+    "string_too_short": "must have at least one character",
+    "too_short": "must have at least one entry",
+}
 _MAX_VIOLATIONS: Final = 32
 """More than a person reads, and few enough for an answer of admission."""
 
@@ -63,5 +67,6 @@ def path_of(parts: Iterable[str | int]) -> str:
 
 def _text(detail: ErrorDetails) -> str:
     context: Mapping[str, Any] = detail.get("ctx", {})
-    template = _TEXTS.get(detail["type"])
+    kind = detail["type"]
+    template = _EMPTY.get(kind) if context.get("min_length") == 1 else _TEXTS.get(kind)
     return template.format(**context) if template else detail["msg"]
