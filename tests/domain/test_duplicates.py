@@ -23,6 +23,8 @@ def test_t16_the_same_again_is_found() -> None:
         a_request(role="edit", duration=901),
         a_request(role="edit", ticket="OPS-2"),
         a_request(role="edit").with_(reason="please"),
+        a_request(role="edit", start=NOON - timedelta(hours=1)),
+        a_request(role="edit", start=NOON),
         a_request(role="edit", requester=a_person("alice", groups=("others",), uid="7")),
     ],
 )
@@ -64,3 +66,10 @@ def test_t16_the_same_rules_in_another_order_are_the_same() -> None:
     again = a_request(rules=[rule("get | apps | deployments"), rule("list,get | core | pods")]).build()
     assert equal_pending(again, [first]) is first
     assert equal_pending(a_request(rules=RULES[:1]).build(), [first]) is None
+
+
+def test_t16_the_same_rules_cut_up_otherwise_are_the_same() -> None:
+    first = a_request(rules=[rule("get,list | core | pods,services")], uid="first").build()
+    cut = [rule("get | core | pods,services"), rule("list | core | services"), rule("list | core | pods")]
+    assert equal_pending(a_request(rules=cut).build(), [first]) is first
+    assert equal_pending(a_request(rules=cut[:2]).build(), [first]) is None

@@ -1,10 +1,14 @@
 """Decides whether a request asks again for what is already asked."""
 
+import itertools
 from collections.abc import Hashable, Iterable
-from typing import assert_never
+from typing import Final, assert_never
 
 from daypass.domain.permissions import Rule
 from daypass.domain.request import Grant, Request, RoleGrant, RulesGrant
+
+MAX_ATOMS: Final = 2_000
+"""As much of a request is compared; two that agree in so much are equal for this purpose."""
 
 
 def is_pending(request: Request) -> bool:
@@ -24,10 +28,13 @@ def equal_pending(request: Request, others: Iterable[Request]) -> Request | None
 def equality_key(request: Request) -> Hashable:
     """What two requests share that ask for the same, for an index of those that are pending.
 
-    Rule: the same namespace, requester, subject, grant and start. Rules are compared by what they list, whatever
-    the order. Duration, reason and ticket make no difference, or a flood would only have to vary them (T16).
+    Rule: the same namespace, requester, subject, grant and start, where a start that is past is none. Rules are
+    compared by what they allow, however it is spread over them. Duration, reason and ticket make no difference, or a
+    flood would only have to vary them (T16).
     """
-    asked = (request.namespace, request.requester.username, request.subject.username, request.start_time)
+    begins = request.start_time
+    start = begins if begins is not None and begins > request.creation_time else None
+    asked = (request.namespace, request.requester.username, request.subject.username, start)
     return (*asked, _grant_key(request.grant))
 
 
@@ -36,11 +43,12 @@ def _grant_key(grant: Grant) -> Hashable:
         case RoleGrant(role):
             return role
         case RulesGrant(rules):
-            return frozenset(_rule_key(rule) for rule in rules)
+            atoms = itertools.chain.from_iterable(map(_atoms, rules))
+            return frozenset(itertools.islice(atoms, MAX_ATOMS))
         case _:
             assert_never(grant)
 
 
-def _rule_key(rule: Rule) -> Hashable:
-    lists = (rule.verbs, rule.api_groups, rule.resources, rule.resource_names, rule.non_resource_urls)
-    return tuple(frozenset(items) for items in lists)
+def _atoms(rule: Rule) -> Iterable[Hashable]:
+    """Each single thing that a rule allows: a verb on a resource of a group, by any name or by one."""
+    return itertools.product(rule.api_groups, rule.resources, rule.resource_names or ("",), rule.verbs)
