@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from builders import DIGEST, NOON, RequestBuilder, a_person, a_request, a_stage, an_applied
 from daypass.domain.identity import Identity
-from daypass.domain.objections import describe
+from daypass.domain.objections import objection
 from daypass.domain.policy import Approvers, Stage
-from daypass.domain.quorum import objection, tally
+from daypass.domain.quorum import tally
 from daypass.domain.review import ReviewDecision
+from daypass.domain.wording import people
 
 APPROVE, DENY, REVOKE, RELEASE = ReviewDecision
 
@@ -108,8 +109,8 @@ def test_what_was_left_to_policy_asks_nobody() -> None:
 
 
 def test_nobody_listed_is_said_so() -> None:
-    assert describe(Approvers()) == "nobody"
-    assert describe(Approvers(("a",), ("g",), (("n", "s"),))) == "group g or user a or ServiceAccount n/s"
+    assert people(Approvers()) == "nobody"
+    assert people(Approvers(("a",), ("g",), (("n", "s"),))) == "group g or user a or ServiceAccount n/s"
 
 
 @given(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import RiskLevel
-from daypass.domain.risk import MAX_FINDINGS, Risk, assess, describe
+from daypass.domain.risk import MAX_FINDINGS, Risk, assess
+from daypass.domain.wording import permission
 from domain.rule_texts import RULES, rule
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "risk.yaml").read_text())
@@ -63,7 +64,7 @@ def test_a_finding_counts_the_other_rules_that_give_the_same() -> None:
 
 def test_a_rule_is_told_in_a_few_words_however_long_it_is() -> None:
     many = Rule(("get",), ("",), tuple(f"resource-{number}" for number in range(1000)))
-    assert len(describe(many)) <= 200
+    assert len(permission(many)) <= 200
 
 
 @given(st.lists(RULES, max_size=4), RULES)

@@ -136,25 +136,3 @@ async def test_t12_the_deadline_is_judged_by_the_clock_of_the_api_server(desk: D
     assert not (await desk.mutate(review))["allowed"]
     desk.cluster.time = desk.cluster.time.replace(hour=11)
     assert (await desk.mutate(review))["allowed"]
-
-
-async def test_t33_the_collector_may_finish_what_it_began(desk: Desk) -> None:
-    before = a_stored()
-    before["metadata"]["finalizers"] = ["foregroundDeletion"]
-    after = copy.deepcopy(before)
-    after["metadata"]["finalizers"] = []
-    collector = "system:serviceaccount:kube-system:generic-garbage-collector"
-    assert (await desk.validate(a_review("UPDATE", new=after, old=before, user=collector)))["allowed"]
-    assert not (await desk.validate(a_review("UPDATE", new=after, old=before, user="alice")))["allowed"]
-    assert not (await desk.validate(a_review("UPDATE", new=before, old=after, user=collector)))["allowed"]
-
-
-async def test_warnings_are_short(desk: Desk) -> None:
-    spec = {
-        "effect": "Deny",
-        "match": {"namespaces": ["shop"], "unless": ["a" * 60]},
-    }
-    body = {"apiVersion": "daypass.dev/v1alpha1", "kind": "ApprovalPolicy", "metadata": {"name": "p"}, "spec": spec}
-    response = await desk.validate(a_review("CREATE", "approvalpolicies", new=body))
-    assert response["allowed"], response
-    assert [len(warning) for warning in response["warnings"]] == [120]

@@ -1,13 +1,12 @@
 """Writes domain values as JSON, as the custom resources spell them."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 from daypass.domain.identity import Identity, Subject, SubjectKind
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import Approvers
-from daypass.domain.request import Condition, Grant, RoleGrant, RulesGrant
+from daypass.domain.request import Condition
 from daypass.domain.review import Review
 from daypass.domain.reviews import signed_document
 from daypass.domain.times import rfc3339
@@ -60,22 +59,6 @@ def rule_json(rule: Rule) -> Json:
         "verbs": rule.verbs,
     }
     return {key: list(value) for key, value in lists.items() if value}
-
-
-def grant_json(grant: Grant) -> Json:
-    """What is asked for, as the part of spec that says it."""
-    match grant:
-        case RoleGrant(role):
-            return {"role": {"kind": role.kind, "name": role.name}}
-        case RulesGrant(rules):
-            return {"rules": rules_json(rules)}
-        case _:
-            assert_never(grant)
-
-
-def rules_json(rules: Iterable[Rule]) -> list[Json]:
-    """A list of PolicyRules of RBAC."""
-    return [rule_json(rule) for rule in rules]
 
 
 def approvers_json(approvers: Approvers) -> Json:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from sys import intern
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from daypass.api.malformed import malformed
 from daypass.api.request_status import ReviewRecord, ReviewSubmission, StageProgress
@@ -21,9 +21,6 @@ class Submission:
     digest: str
 
 
-_STAGES = TypeAdapter(list[StageProgress])
-
-
 def submission_from(body: object) -> Submission:
     """The value of ``status.review``; unknown fields are refused. Raises MalformedError."""
     try:
@@ -39,14 +36,6 @@ def review_from(body: object) -> Review:
         return review_of(ReviewRecord.model_validate(body))
     except ValidationError as error:
         raise malformed(error, "status.reviews[]") from None
-
-
-def stages_from(body: object) -> tuple[AppliedStage, ...]:
-    """The stages as ``status.stages`` records them. Raises MalformedError."""
-    try:
-        return tuple(map(stage_of, _STAGES.validate_python(body or [])))
-    except ValidationError as error:
-        raise malformed(error, "status.stages") from None
 
 
 def review_of(record: ReviewRecord) -> Review:

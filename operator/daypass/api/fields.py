@@ -1,7 +1,7 @@
 """The kinds of text and number that the custom resources are made of, with their limits."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from daypass.api.schema import VALIDATIONS, Rule, require
+from daypass.domain.times import moment_from
 
 MAX_DURATION_SECONDS: Final = 2_592_000
 """30 days: the longest grant, and the longest time that a request may wait."""
@@ -119,23 +120,15 @@ Uid: TypeAlias = Annotated[str, Field(max_length=128)]
 CelSource: TypeAlias = Annotated[str, Field(min_length=1, max_length=1024)]
 Digest: TypeAlias = Annotated[str, Field(max_length=64, pattern="^([0-9a-f]{64})?$")]
 
-_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
-
-
-def read_time(value: object) -> datetime:
-    """The time that an RFC 3339 text says, in UTC; raises ValueError for anything else."""
-    if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
-        message = "must be a time with its zone, such as 2026-01-31T12:00:00Z"
-        raise ValueError(message)
-    return datetime.fromisoformat(value.upper()).astimezone(UTC)
+NO_TIME: Final = "must be a time with its zone, such as 2026-01-31T12:00:00Z"
 
 
 def _time(value: object) -> datetime:
-    try:
-        return read_time(value)
-    except (ValueError, OverflowError):
-        kind, text = "time", "must be a time with its zone, such as 2026-01-31T12:00:00Z"
-        raise PydanticCustomError(kind, text) from None
+    moment = moment_from(value)
+    if moment is None:
+        kind = "time"
+        raise PydanticCustomError(kind, NO_TIME)
+    return moment
 
 
 Time: TypeAlias = Annotated[datetime, BeforeValidator(_time)]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daypass.api.fields import read_time
+from daypass.api.fields import NO_TIME
 from daypass.api.malformed import MalformedError
 from daypass.domain import names
+from daypass.domain.times import moment_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,6 @@ def metadata_from(body: Mapping[str, Any], kind: str) -> Metadata:
     )
 
 
-def time_from(value: object, path: str = "") -> datetime | None:
-    """A time of the API, None where there is none. Raises MalformedError."""
-    if value is None:
-        return None
-    try:
-        return read_time(value)
-    except (ValueError, OverflowError):
-        raise MalformedError(path, "must be a time with its zone, such as 2026-01-31T12:00:00Z") from None
-
-
 def _text(metadata: dict[str, Any], key: str) -> str:
     value = metadata.get(key, "")
     if not isinstance(value, str):
@@ -65,4 +56,10 @@ def _text(metadata: dict[str, Any], key: str) -> str:
 
 
 def _time(metadata: dict[str, Any], key: str) -> datetime | None:
-    return time_from(metadata.get(key), f"metadata.{key}")
+    value = metadata.get(key)
+    if value is None:
+        return None
+    moment = moment_from(value)
+    if moment is None:
+        raise MalformedError(f"metadata.{key}", NO_TIME)
+    return moment

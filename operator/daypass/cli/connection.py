@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from daypass.observe.addresses import host_and_port
+
 if TYPE_CHECKING:
     from daypass.kube.connection import Connection
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def host_and_port(address: str) -> str:
+def is_address(address: str) -> str:
     """Callback of an option: the address as it is, if it is HOST:PORT; raises typer.BadParameter."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        text = f"{address!r} is not HOST:PORT"
-        raise typer.BadParameter(text)
+    try:
+        host_and_port(address)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     return address
 
 
@@ -61,7 +63,7 @@ KubeconfigOption = Annotated[
 HealthAddressOption = Annotated[
     str,
     typer.Option(
-        callback=host_and_port,
+        callback=is_address,
         help="HOST:PORT on which /healthz, /readyz and /metrics are served; port 0 takes a free one.",
     ),
 ]

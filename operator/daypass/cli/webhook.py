@@ -15,7 +15,9 @@ from daypass.cli.connection import (
     ServerOption,
     ServiceAccountDirOption,
     connect,
+    is_address,
 )
+from daypass.observe.addresses import host_and_port
 
 _MOUNTS = Path("/etc/daypass")
 
@@ -29,7 +31,10 @@ def webhook(  # noqa: PLR0913 - one parameter an option
     health_address: HealthAddressOption = DEFAULT_HEALTH_ADDRESS,
     log_level: LogLevelOption = "info",
     listen: Annotated[
-        str, typer.Option(help="HOST:PORT on which the API server calls, over TLS; port 0 takes a free one.")
+        str,
+        typer.Option(
+            callback=is_address, help="HOST:PORT on which the API server calls, over TLS; port 0 takes a free one."
+        ),
     ] = "0.0.0.0:9443",
     serving_dir: Annotated[
         Path, typer.Option(help="Folder with tls.crt and tls.key, read again as they change.")
@@ -65,15 +70,12 @@ def webhook(  # noqa: PLR0913 - one parameter an option
     from daypass.observe import logs
     from daypass.webhook.process import Settings, run
 
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
-        text = f"--listen: {listen!r} is not HOST:PORT"
-        raise typer.BadParameter(text)
+    host, port = host_and_port(listen)
     logs.configure(log_level)
     settings = Settings(
         namespace=namespace,
-        host=host.strip("[]"),
-        port=int(port),
+        host=host,
+        port=port,
         health_address=health_address,
         serving=serving_dir,
         signing=signing_dir,

@@ -21,8 +21,6 @@ from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Request, RoleGrant
 from daypass.domain.risk import Risk, assess
 
-__all__ = ("AppliedStage", "Evaluation", "Fault", "Verdict", "World", "evaluate", "refusal_at_admission")
-
 DENIED_BY_POLICY: Final = "DeniedByPolicy"
 NO_POLICY_MATCHES: Final = "NoPolicyMatches"
 CONDITIONS_NOT_MET: Final = "ConditionsNotMet"

@@ -12,6 +12,7 @@ from daypass.domain import deadlines, outcomes
 from daypass.domain.conditions import State, state_of, was_approved, was_granted
 from daypass.domain.evaluation import Evaluation, Verdict
 from daypass.domain.grants import FoundJob, Observed
+from daypass.domain.limits import DEFAULT_PENDING_TIMEOUT_SECONDS
 from daypass.domain.outcomes import Outcome
 from daypass.domain.quorum import Tally
 from daypass.domain.request import Request
@@ -105,7 +106,7 @@ def pending_deadline(request: Request, evaluation: Evaluation | None) -> datetim
         recorded = request.record.pending_deadline_time
         if recorded is not None:
             return recorded
-    seconds = outcomes.DEFAULT_PENDING_SECONDS if evaluation is None else evaluation.pending_timeout_seconds
+    seconds = DEFAULT_PENDING_TIMEOUT_SECONDS if evaluation is None else evaluation.pending_timeout_seconds
     return request.creation_time + timedelta(seconds=seconds)
 
 
@@ -170,8 +171,7 @@ def _live(request: Request, job: FoundJob, end: datetime, drift: str, now: datet
     """A grant whose time runs: given, or held back."""
     begin = request.record.start_time or end - timedelta(seconds=request.duration_seconds)
     approved_time = request.record.approved_time or begin
-    recorded = request.record.condition("Approved")
-    approval = recorded.message if recorded is not None and recorded.status == "True" else "Approved."
+    approval = outcomes.approval_so_far(request)
     if drift:
         return outcomes.suspended(drift, begin, end, approved_time, approval)
     due = deadlines.start_due(job.created)

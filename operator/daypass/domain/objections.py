@@ -5,9 +5,10 @@ from typing import assert_never
 
 from daypass.domain.eligibility import counts_in, is_eligible, is_listed, is_party
 from daypass.domain.identity import Identity, same_identity
-from daypass.domain.policy import AppliedStage, Approvers
+from daypass.domain.policy import AppliedStage
 from daypass.domain.request import Request
 from daypass.domain.review import Review, ReviewDecision
+from daypass.domain.wording import people
 
 
 def objection(
@@ -64,15 +65,8 @@ def _not_asked(request: Request, stages: Sequence[AppliedStage], reviewer: Ident
 
 
 def _asked(stages: Sequence[AppliedStage]) -> str:
-    asks = (f"stage {one.stage.name} of policy {one.policy} asks {describe(one.stage.approvers)}" for one in stages)
+    asks = (f"stage {one.stage.name} of policy {one.policy} asks {people(one.stage.approvers)}" for one in stages)
     return "; ".join(dict.fromkeys(asks))
-
-
-def describe(approvers: Approvers) -> str:
-    """Whom a stage asks, in words, such as ``group security or user bob``."""
-    accounts = (f"ServiceAccount {namespace}/{name}" for namespace, name in approvers.service_accounts)
-    groups = (f"group {name}" for name in approvers.groups)
-    return " or ".join([*groups, *(f"user {name}" for name in approvers.users), *accounts]) or "nobody"
 
 
 def _digest_owed(

@@ -1,21 +1,17 @@
 """What a request comes to: a state, its times, what must be there, and the sentence that a person reads."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from daypass.domain import deadlines
 from daypass.domain.conditions import State, was_approved
 from daypass.domain.evaluation import Evaluation
 from daypass.domain.plan import NOTHING, Wants
-from daypass.domain.policy import Approvers
 from daypass.domain.quorum import StageProgress, Tally
 from daypass.domain.request import Request
 from daypass.domain.review import Review
-
-DEFAULT_PENDING_SECONDS: Final = 86_400
-"""How long a request waits that could not even be evaluated."""
+from daypass.domain.times import rfc3339
+from daypass.domain.wording import people
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ def ended(request: Request, state: State, message: str, now: datetime, *, end: d
         state,
         message,
         approved=was_approved(record),
-        approval=_approval_so_far(request),
+        approval=approval_so_far(request),
         approved_time=record.approved_time,
         start_time=record.start_time,
         expiration_time=record.expiration_time,
@@ -101,7 +97,7 @@ def missed(begin: datetime, end: datetime, approved_time: datetime, approval_tex
 
 def timed_out(request: Request, deadline: datetime, now: datetime) -> Outcome:
     """Nobody answered in time."""
-    message = f"Not approved by {_moment(deadline)}."
+    message = f"Not approved by {rfc3339(deadline)}."
     return replace(
         ended(request, State.TIMED_OUT, message, now),
         approved=False,
@@ -117,7 +113,7 @@ def undecided(request: Request, message: str, deadline: datetime) -> Outcome:
         State.UNDECIDED,
         message or "The request can't be decided.",
         approved=was_approved(record),
-        approval=_approval_so_far(request),
+        approval=approval_so_far(request),
         approved_time=record.approved_time,
         pending_deadline_time=deadline,
         wake=None if was_approved(record) else deadline,
@@ -127,7 +123,7 @@ def undecided(request: Request, message: str, deadline: datetime) -> Outcome:
 def waiting(tally: Tally, deadline: datetime) -> Outcome:
     """People are asked: says whom."""
     open_stages = [stage for stage in tally.progress if not stage.satisfied]
-    message = "Waiting for " + "; ".join(_whom(stage) for stage in open_stages) + f"; until {_moment(deadline)}."
+    message = "Waiting for " + "; ".join(_whom(stage) for stage in open_stages) + f"; until {rfc3339(deadline)}."
     return Outcome(State.AWAITING_APPROVAL, message, pending_deadline_time=deadline, wake=deadline)
 
 
@@ -135,7 +131,7 @@ def scheduled(start: datetime, approved_time: datetime, approval_text: str) -> O
     """Approved for later."""
     return Outcome(
         State.SCHEDULED,
-        f"Approved; starts at {_moment(start)}.",
+        f"Approved; starts at {rfc3339(start)}.",
         approved=True,
         approval=approval_text,
         approved_time=approved_time,
@@ -147,7 +143,7 @@ def active(begin: datetime, end: datetime, approved_time: datetime, approval_tex
     """The access is given."""
     return Outcome(
         State.ACTIVE,
-        f"Access is given until {_moment(end)}.",
+        f"Access is given until {rfc3339(end)}.",
         Wants(chain=True, binding=True, expiration=end),
         approved=True,
         approval=approval_text,
@@ -205,29 +201,16 @@ def _once_approved(outcome: Outcome) -> Outcome:
     return replace(outcome, approved=True)
 
 
-def _approval_so_far(request: Request) -> str:
+def approval_so_far(request: Request) -> str:
+    """What was said when it was approved."""
     recorded = request.record.condition("Approved")
     return recorded.message if recorded is not None and recorded.status == "True" else "Approved."
 
 
 def _whom(stage: StageProgress) -> str:
     have, need = len(stage.approved_by), stage.stage.required
-    return f"policy {stage.policy}, stage {stage.stage.name} ({have} of {need}): {_names(stage.stage.approvers)}"
-
-
-def _names(approvers: Approvers) -> str:
-    accounts = [f"{namespace}/{name}" for namespace, name in approvers.service_accounts]
-    kinds: Iterable[tuple[str, Iterable[str]]] = (
-        ("group", approvers.groups),
-        ("user", approvers.users),
-        ("ServiceAccount", accounts),
-    )
-    return " or ".join(f"{kind} {', '.join(some)}" for kind, some in kinds if some)
+    return f"policy {stage.policy}, stage {stage.stage.name} ({have} of {need}): {people(stage.stage.approvers)}"
 
 
 def _said(review: Review) -> str:
     return f"{review.reviewer.username}: {review.comment}" if review.comment else f"{review.reviewer.username}."
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

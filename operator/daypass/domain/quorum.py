@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 from daypass.domain.eligibility import counts_in, is_eligible, is_party
 from daypass.domain.identity import same_identity
-from daypass.domain.objections import objection
 from daypass.domain.places import fill
 from daypass.domain.policy import AppliedStage, Stage
 from daypass.domain.request import Request
 from daypass.domain.review import Review, ReviewDecision
-
-__all__ = ("StageProgress", "Tally", "objection", "tally")
 
 
 @dataclass(frozen=True, slots=True)

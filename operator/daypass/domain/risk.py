@@ -9,11 +9,11 @@ from daypass.domain.coverage import ALL
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import RiskLevel
 from daypass.domain.powers import POWERS, Power
+from daypass.domain.wording import permission
 
 READING: Final = frozenset({"get", "list", "watch"})
 CONSTRAINED_IMPERSONATION: Final = ("impersonate:", "impersonate-on:")
 MAX_FINDINGS: Final = 32
-_LONGEST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +47,9 @@ def _assess(rules: tuple[Rule, ...]) -> Risk:
     return Risk(level, tuple(_finding(power, sources) for power, (_, sources) in gravest_first[:MAX_FINDINGS]))
 
 
-def describe(rule: Rule) -> str:
-    """A rule in a few words, such as ``get, list secrets named a, b`` or ``patch deployments.apps/scale``."""
-    targets = [_target(group, resource) for resource in rule.resources for group in rule.api_groups]
-    text = f"{', '.join(rule.verbs)} {', '.join([*targets, *rule.non_resource_urls])}"
-    if rule.resource_names:
-        text += f" named {', '.join(rule.resource_names)}"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
 def _finding(power: str, sources: Sequence[Rule]) -> str:
     more = len(sources) - 1
-    return f"{power}: {describe(sources[0])}" + (f" (and {more} more)" if more else "")
-
-
-def _target(group: str, resource: str) -> str:
-    parent, slash, subresource = resource.partition("/")
-    return f"{parent}.{group}{slash}{subresource}" if group else resource
+    return f"{power}: {permission(sources[0])}" + (f" (and {more} more)" if more else "")
 
 
 def _powers(rule: Rule) -> Iterator[tuple[RiskLevel, str]]:

@@ -1,6 +1,10 @@
-"""How a time is spelled: RFC 3339, UTC, ``Z``, whole seconds."""
+"""How a time is spelled: RFC 3339; ours in UTC, with ``Z``, in whole seconds."""
 
+import re
 from datetime import UTC, datetime
+from typing import Final
+
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
 def rfc3339(time: datetime) -> str:
@@ -12,11 +16,10 @@ def rfc3339(time: datetime) -> str:
 
 
 def moment_from(text: object) -> datetime | None:
-    """A time of Kubernetes; None for what is not one."""
-    if not isinstance(text, str):
+    """The time that an RFC 3339 text says, in UTC; None for anything else."""
+    if not isinstance(text, str) or _RFC_3339.fullmatch(text) is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else None

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from daypass.observe.addresses import host_and_port
 from daypass.observe.metrics import REGISTRY
 
 log = structlog.get_logger(__name__)
@@ -22,11 +23,7 @@ class HealthServer:
 
     def __init__(self, address: str, ready: Callable[[], bool | str]) -> None:
         """``address`` is HOST:PORT; port 0 takes a free one, see ``address`` and the log. Raises ValueError."""
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal():
-            text = f"{address!r} is not HOST:PORT"
-            raise ValueError(text)
-        self._host, self._port = host.strip("[]"), int(port)
+        self._host, self._port = host_and_port(address)
         self._ready = ready
         self._runner: web.AppRunner | None = None
         self.address = address

@@ -2,25 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from daypass.api import convert
 from daypass.app.admission.answer import CONFLICT, INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.admission.knowledge import Knowledge
 from daypass.app.ports import Clock, Json
-from daypass.domain import names
 from daypass.domain.evaluation import World, refusal_at_admission
 from daypass.domain.expressions import Expressions
 from daypass.domain.request import Request, RulesGrant
-
-_COLLECTORS: Final = frozenset(
-    {
-        names.service_account_username("kube-system", "generic-garbage-collector"),
-        names.service_account_username("kube-system", "namespace-controller"),
-        "system:kube-controller-manager",
-    }
-)
-_COLLECTORS_FINALIZERS: Final = frozenset({"foregroundDeletion", "orphan"})
+from daypass.domain.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +58,17 @@ def guard_request(call: Call, needs: Guarding) -> Answer:
 
 
 def _owned(call: Call, controller: str) -> Answer | None:
-    """Refuse a change of finalizers or ownerReferences: with either, somebody decides when a request goes."""
+    """Refuse a change of finalizers or ownerReferences: with either, somebody decides when a request goes.
+
+    The garbage collector, which takes away the finalizers of a deletion in the foreground, is never sent here: it
+    needs no webhook to do its work (``matchConditions``).
+    """
     if call.caller.username == controller:
         return None
     for key in ("finalizers", "ownerReferences"):
-        before, after = _list(call.old, key), _list(call.object, key)
-        if before == after:
-            continue
-        if key == "finalizers" and call.caller.username in _COLLECTORS and _only_removes(before, after):
-            continue
-        return refuse("MetadataIsGuarded", f"metadata.{key}: only Daypass sets them on a request")
+        if _list(call.old, key) != _list(call.object, key):
+            return refuse("MetadataIsGuarded", f"metadata.{key}: only Daypass sets them on a request")
     return None
-
-
-def _only_removes(before: Sequence[Any], after: Sequence[Any]) -> bool:
-    return all(each in before for each in after) and {*before} - {*after} <= _COLLECTORS_FINALIZERS
 
 
 def _list(body: Json | None, key: str) -> Sequence[Any]:
@@ -95,7 +82,7 @@ def _dated(body: Json, clock: Clock) -> Json:
     filled: dict[str, Any] = {"generation": 1, "uid": "", "name": "", "creationTimestamp": None}
     filled.update(metadata if isinstance(metadata, Mapping) else {})
     if filled["creationTimestamp"] is None:
-        filled["creationTimestamp"] = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        filled["creationTimestamp"] = rfc3339(clock.now())
     return {**body, "metadata": filled}
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from daypass.api import convert
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.ports import Json
-from daypass.domain.identity import Identity, Subject, SubjectKind, subject_of
+from daypass.domain.identity import SubjectKind, subject_of
 
 _Patch: TypeAlias = list[Mapping[str, Any]]
 
@@ -33,25 +34,9 @@ def stamp(call: Call) -> Answer:
     return _answer(patch)
 
 
-def requester_json(caller: Identity) -> dict[str, Any]:
-    """Spell the requester as ``spec.requester`` holds it."""
-    requester: dict[str, Any] = {"username": caller.username}
-    if caller.uid:
-        requester["uid"] = caller.uid
-    requester["groups"] = list(caller.groups)
-    return requester
-
-
-def subject_json(subject: Subject) -> dict[str, Any]:
-    """Spell a subject as ``spec.subject`` holds it."""
-    if subject.kind is SubjectKind.SERVICE_ACCOUNT:
-        return {"kind": subject.kind.value, "name": subject.name, "namespace": subject.namespace}
-    return {"kind": subject.kind.value, "name": subject.name}
-
-
 def _stamp_new(spec: Json, call: Call) -> Answer:
     caller = call.caller
-    stamped = requester_json(caller)
+    stamped = convert.identity_json(caller)
     given = spec.get("requester")
     patch: _Patch = []
     if given is None:
@@ -70,7 +55,7 @@ def _stamp_new(spec: Json, call: Call) -> Answer:
         return refuse("RequesterDiffers", "spec.requester: must be an object: leave it out", INVALID)
     subject = spec.get("subject")
     if subject is None:
-        patch.append({"op": "add", "path": "/spec/subject", "value": subject_json(subject_of(caller))})
+        patch.append({"op": "add", "path": "/spec/subject", "value": convert.subject_json(subject_of(caller))})
     elif member(subject, "kind") == SubjectKind.SERVICE_ACCOUNT.value and not member(subject, "namespace"):
         patch.append({"op": "add", "path": "/spec/subject/namespace", "value": call.namespace})
     return _answer(patch)

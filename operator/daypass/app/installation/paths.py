@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from daypass.domain.times import rfc3339
+from daypass.domain.times import moment_from, rfc3339
 
 KINDS: Final = ("mutating", "validating")
 ROTATED: Final = "rotated"
@@ -34,7 +34,7 @@ def plan_paths(stored: Mapping[str, bytes], now: datetime, fresh: Callable[[], s
         # The first run, or a Secret from before there was a next path: nothing can be replaced yet.
         made = {kind: [*known[:1], *(fresh() for _ in range(2 - len(known[:1])))] for kind, known in lines.items()}
         return _plan(made, now, replaces=False)
-    since = _time(stored.get(ROTATED, b""))
+    since = moment_from(stored.get(ROTATED, b"").decode("ascii", "replace"))
     if since is not None and timedelta(0) <= now - since < REPLACED_AFTER and not at_once:
         used = {kind: known[0] for kind, known in lines.items()}
         return PathPlan(used, dict(stored), replaces=False)
@@ -45,11 +45,3 @@ def _plan(lines: Mapping[str, list[str]], now: datetime, *, replaces: bool) -> P
     entries = {kind: "\n".join(known).encode("ascii") for kind, known in lines.items()}
     used = {kind: known[0] for kind, known in lines.items()}
     return PathPlan(used, {**entries, ROTATED: rfc3339(now).encode("ascii")}, replaces)
-
-
-def _time(text: bytes) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text.decode("ascii", "replace"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
