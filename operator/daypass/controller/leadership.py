@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from daypass.app.ports import LEASES, Json, Objects, Resource, UnavailableError
+from daypass.app.ports import Json, Objects, Resource, UnavailableError
 from daypass.domain.times import moment_from
 
 AFTERLIFE_SECONDS: Final = 15
@@ -56,40 +56,9 @@ class LeaderObjects:
             raise NotLeadingError(message)
 
 
-@dataclass(slots=True)
-class Predecessor:
-    """Wraps the calls of the Lease, to see who held it before us and until when."""
-
-    objects: Objects
-    identity: str
-    until: datetime | None = None
-    """The last moment at which a former leader can have acted; None when there was none."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
-        """As ``Objects.get``."""
-        body = await self.objects.get(resource, name, namespace)
-        if resource is LEASES and body is not None:
-            spec = body.get("spec") or {}
-            renewed = moment_from(spec.get("renewTime"))
-            holder = spec.get("holderIdentity")
-            if holder != self.identity and renewed is not None:
-                self.until = renewed + timedelta(seconds=AFTERLIFE_SECONDS if holder else 0)
-        return body
-
-    async def create(self, resource: Resource, body: Json, namespace: str = "") -> Json:
-        """As ``Objects.create``."""
-        return await self.objects.create(resource, body, namespace)
-
-    async def replace(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
-        """As ``Objects.replace``."""
-        return await self.objects.replace(resource, name, body, namespace)
-
-    async def merge_patch(
-        self, resource: Resource, name: str, patch: Json, namespace: str = "", subresource: str = ""
-    ) -> Json:
-        """As ``Objects.merge_patch``."""
-        return await self.objects.merge_patch(resource, name, patch, namespace, subresource)
-
-    async def delete(self, resource: Resource, name: str, uid: str, namespace: str = "") -> bool:
-        """As ``Objects.delete``."""
-        return await self.objects.delete(resource, name, uid, namespace)
+def acted_until(spec: Json | None) -> datetime | None:
+    """The last moment at which a former leader can have acted, by the Lease as it left it; None if there was none."""
+    renewed = None if spec is None else moment_from(spec.get("renewTime"))
+    if spec is None or renewed is None:
+        return None
+    return renewed + timedelta(seconds=AFTERLIFE_SECONDS if spec.get("holderIdentity") else 0)

@@ -127,6 +127,8 @@ class Office:
                 if self._relist_now.is_set() or self._patrols % RELIST_PATROLS == 0:
                     await self._relist(client)
                     self._relist_now.clear()
+                if self._reconciler is not None:
+                    await self._reconciler.refresh_policies()
                 if self._sweep is not None:
                     await self._sweep.end_overdue()
                     await self._sweep.bury_orphans()
@@ -162,8 +164,8 @@ class Office:
         metadata = body["metadata"]
         if gone:
             key = f"{metadata['namespace']}/{metadata['name']}"
-            self._requests.drop(key, metadata["uid"])
-            self._alarm.set(key, None)
+            if self._requests.drop(key, metadata["uid"]):
+                self._alarm.set(key, None)
             self._queue.put(Work(Task.BURY, metadata["uid"]))
             return
         entry = self._requests.take(body)
@@ -172,9 +174,8 @@ class Office:
 
     def _heard_policy(self, body: Json, *, gone: bool) -> None:
         name = body["metadata"]["name"]
-        if gone:
-            self._policies.drop(name)
-        elif not self._policies.take(body):
+        news = self._policies.drop(name, body["metadata"]["uid"]) if gone else self._policies.take(body)
+        if not news:
             return
         for entry in self._open():
             if entry.slim is None or entry.slim.record.start_time is None:

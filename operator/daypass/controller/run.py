@@ -18,11 +18,12 @@ from daypass.app.grants.requests import Requests
 from daypass.app.grants.sweep import Sweep
 from daypass.app.grants.votes import Ballots
 from daypass.app.policies.known import Policies, Reports
-from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, ApiError, Resource
+from daypass.app.ports import ACCESS_REQUESTS, ApiError
 from daypass.controller import watching
 from daypass.controller.journal import KubernetesJournal
-from daypass.controller.leadership import LeaderObjects, Predecessor
+from daypass.controller.leadership import LeaderObjects, acted_until
 from daypass.controller.office import Office
+from daypass.controller.relisting import PolicyRelist
 from daypass.controller.watches import Watches
 from daypass.domain import names
 from daypass.expressions.cel import CelExpressions
@@ -36,6 +37,7 @@ from daypass.signing.canonical import canonical_json
 from daypass.signing.reviews import ReviewVerifier
 
 FINISH_SECONDS: Final = 8.0
+LEAVE_SECONDS: Final = 2.0
 """How long what was begun may take to end after SIGTERM."""
 DRAIN_SECONDS: Final = 2.0
 WATCH_ATTEMPTS: Final = 4
@@ -72,7 +74,7 @@ class Readiness:
 
 
 async def run(connection: Connection, options: Options) -> int:
-    """Stand by, lead, and stop; the exit code. 1 when the Lease was lost."""
+    """Stand by, lead, and stop; the exit code. 1 when the Lease was lost, or any of our tasks ended by itself."""
     stop = asyncio.Event()
     watching.on_signals(stop)
     readiness = Readiness()
@@ -80,22 +82,19 @@ async def run(connection: Connection, options: Options) -> int:
     client = Client(connection, user_agent="daypass-controller", wrote=metrics.wrote)
     metrics.clock_skew.set_function(client.clock.skew_seconds)
     async with client, HealthServer(options.health_address, readiness):
-        predecessor = Predecessor(client, identity)
-        lease = Lease(predecessor, options.namespace, names.CONTROLLER, identity, clock=client.clock)
+        lease = Lease(client, options.namespace, names.CONTROLLER, identity, clock=client.clock)
         if not await _unless_stopped(stop, lease.acquire()):
             return 0
         metrics.leading.set(1)
         readiness.busy = "not everything is known yet"
         try:
-            return await _lead(client, lease, predecessor, options, readiness, stop)
+            return await _lead(client, lease, options, readiness, stop)
         finally:
             metrics.leading.set(0)
             await lease.release()
 
 
-async def _lead(
-    client: Client, lease: Lease, predecessor: Predecessor, options: Options, readiness: Readiness, stop: asyncio.Event
-) -> int:
+async def _lead(client: Client, lease: Lease, options: Options, readiness: Readiness, stop: asyncio.Event) -> int:
     clock = client.clock
     objects = LeaderObjects(client, lease.held)
     recorder = Recorder(client, clock, dropped=metrics.events_dropped.inc)
@@ -117,10 +116,7 @@ async def _lead(
     hand = Hand(objects, clock, grants, journal)
     reports = Reports(objects, clock, policies, expressions)
     sweep = Sweep(objects, clock, requests, grants, hand, journal)
-
-    async def refresh_policies() -> None:
-        await _take_all(client, office, APPROVAL_POLICIES)
-
+    refresh_policies = PolicyRelist(client, policies, office.heard)
     reconciler = Reconciler(
         objects=objects,
         clock=clock,
@@ -130,7 +126,7 @@ async def _lead(
         judge=judge,
         hand=hand,
         journal=journal,
-        settings=Settings(options.retention_seconds, predecessor.until),
+        settings=Settings(options.retention_seconds, acted_until(lease.taken_over)),
         reports=reports,
         refresh_policies=refresh_policies,
     )
@@ -140,45 +136,37 @@ async def _lead(
         await watches.chain_synced()
         await sweep.end_overdue()
         await watches.world_synced()
-        await _prime(client, office)
+        # Every policy and every request is known before the first is judged: limits count the others (T35).
+        await refresh_policies()
+        async for bodies, _ in client.pages(ACCESS_REQUESTS):
+            for body in bodies:
+                office.heard(ACCESS_REQUESTS, body, False)  # noqa: FBT003 - not gone
         await sweep.bury_orphans()
         office.open()
 
-    tasks = [asyncio.create_task(cache.run()) for cache in watches.all]
-    tasks.append(asyncio.create_task(recorder.run()))
-    held = asyncio.create_task(lease.hold())
+    lasting = [asyncio.create_task(one) for one in (lease.hold(), recorder.run(), *(one.run() for one in watches.all))]
+    finishing: list[asyncio.Task[None]] = []
+    stopping = asyncio.create_task(stop.wait())
     try:
-        if not await _unless_stopped(stop, _until_done(begin), held):
-            return _code(held)
-        tasks += [asyncio.create_task(office.patrol(client)), asyncio.create_task(office.figures())]
-        workers = asyncio.create_task(office.work())
-        heard = asyncio.create_task(_watch(client, office, readiness, stop))
+        if not await _unless_stopped(stop, _until_done(begin), *lasting):
+            return _code(*lasting) or int(not stop.is_set())
+        lasting += [asyncio.create_task(one) for one in (office.patrol(client), office.figures())]
+        finishing += [asyncio.create_task(one) for one in (office.work(), _watch(client, office, readiness, stop))]
         readiness.busy = ""
-        await asyncio.wait([held, workers, heard, asyncio.create_task(stop.wait())], return_when="FIRST_COMPLETED")
-        log.info("stopping", leading=lease.held())
+        await asyncio.wait([*lasting, *finishing, stopping], return_when="FIRST_COMPLETED")
+        # Fail closed: what ends by itself, even in order, leaves something undone: another process must take over.
+        unbidden = not stop.is_set()
+        log.info("stopping", leading=lease.held(), unbidden=unbidden)
         office.close()
         stop.set()
-        await asyncio.wait([workers, heard], timeout=FINISH_SECONDS if lease.held() else 0)
+        await asyncio.wait(finishing, timeout=FINISH_SECONDS if lease.held() else 0)
         await recorder.drain(DRAIN_SECONDS)
-        tasks += [workers, heard]
-        return _code(held) or _code(heard)
+        return _code(*lasting, *finishing) or int(unbidden)
     finally:
-        held.cancel()
-        for task in tasks:
+        for task in (stopping, *lasting, *finishing):
             task.cancel()
-        await asyncio.gather(held, *tasks, return_exceptions=True)
-
-
-async def _prime(client: Client, office: Office) -> None:
-    """Know every policy and every request before the first is judged: limits count the others (T35)."""
-    for resource in (APPROVAL_POLICIES, ACCESS_REQUESTS):
-        await _take_all(client, office, resource)
-
-
-async def _take_all(client: Client, office: Office, resource: Resource) -> None:
-    async for bodies, _ in client.pages(resource):
-        for body in bodies:
-            office.heard(resource, body, False)  # noqa: FBT003 - not gone
+        # Not for ever: kopf, when it is cancelled while it stops, may wait for what never comes.
+        await asyncio.wait([stopping, *lasting, *finishing], timeout=LEAVE_SECONDS)
 
 
 async def _watch(client: Client, office: Office, readiness: Readiness, stop: asyncio.Event) -> None:
@@ -217,12 +205,11 @@ async def _until_done(step: Callable[[], Awaitable[None]]) -> None:
             return
 
 
-async def _unless_stopped(stop: asyncio.Event, step: Awaitable[None], held: "asyncio.Task[None] | None" = None) -> bool:
-    """Whether the step was done before we were told to stop, or lost the Lease."""
+async def _unless_stopped(stop: asyncio.Event, step: Awaitable[None], *lasting: "asyncio.Task[None]") -> bool:
+    """Whether the step was done before we were told to stop, or one of the tasks that must last ended."""
     stopping = asyncio.create_task(stop.wait())
     doing = asyncio.ensure_future(step)
-    others = [stopping] if held is None else [stopping, held]
-    await asyncio.wait([doing, *others], return_when="FIRST_COMPLETED")
+    await asyncio.wait([doing, stopping, *lasting], return_when="FIRST_COMPLETED")
     stopping.cancel()
     if doing.done():
         doing.result()
@@ -233,15 +220,12 @@ async def _unless_stopped(stop: asyncio.Event, step: Awaitable[None], held: "asy
     return False
 
 
-def _code(task: "asyncio.Task[None]") -> int:
-    """1 for what ended by an error: then another process must take over."""
-    if not task.done() or task.cancelled():
-        return 0
-    error = task.exception()
-    if error is None:
-        return 0
-    if isinstance(error, LeaseLostError):
-        log.error("lease lost", error=str(error))
-    else:
-        log.error("ended by an error", exc_info=error)
-    return 1
+def _code(*tasks: "asyncio.Task[None]") -> int:
+    """1 if any ended by an error: then another process must take over."""
+    errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    for error in errors:
+        if isinstance(error, LeaseLostError):
+            log.error("lease lost", error=str(error))
+        elif error is not None:
+            log.error("ended by an error", exc_info=error)
+    return int(any(errors))

@@ -56,6 +56,8 @@ class Lease:
     ) -> None:
         """``clock`` only writes the times that people read."""
         self.identity = identity
+        self.taken_over: Json | None = None
+        """The spec as its former holder left it; None where there was none."""
         self._client, self._namespace, self._name = client, namespace, name
         self._clock, self._monotonic = clock, monotonic
         self._duration, self._deadline, self._retry = timing.duration, timing.renew_deadline, timing.retry
@@ -125,6 +127,8 @@ class Lease:
         holder = spec.get("holderIdentity")
         if holder and holder != self.identity and self._monotonic() - self._observed_at < lasts:
             return False
+        if holder != self.identity:
+            self.taken_over = spec
         return await self._write(current, acquired=holder != self.identity)
 
     async def _renew(self) -> bool:

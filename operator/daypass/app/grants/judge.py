@@ -31,6 +31,8 @@ class Judgement:
     digest: str
     void: tuple[Review, ...] = ()
     """Approvals that were good for what was recorded, and are not for what is there now."""
+    unknown_keys: tuple[str, ...] = ()
+    """Ids of keys by which reviews of the request were signed, and that are not published."""
 
     @property
     def counts_peers(self) -> bool:
@@ -136,6 +138,7 @@ class Judge:
             Findings(evaluation, result, decided_at=decided_at(votes)),
             digest,
             tuple(voided(genuine, request.record.digest, digest)),
+            self.ballots.unknown(request),
         )
 
     async def _withdrawal(self, request: Request) -> Tally | None:

@@ -22,7 +22,7 @@ from daypass.app.grants.requests import Entry, Requests
 from daypass.app.grants.surroundings import Known, Surroundings, surroundings
 from daypass.app.grants.unreadable import tell_unreadable
 from daypass.app.policies.known import Reports, rule_text
-from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Objects
+from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Json, Objects
 from daypass.domain import deadlines, outcomes
 from daypass.domain.conditions import State, state_of, was_granted
 from daypass.domain.coverage import missing
@@ -60,7 +60,7 @@ class Reconciler:
     settings: Settings
     reports: Reports
     refresh_policies: Callable[[], Awaitable[None]]
-    """Reads all policies live."""
+    """Reads all policies live, and forgets those that are gone."""
     _subjects: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def reconcile(self, key: str) -> datetime | None:
@@ -119,6 +119,15 @@ class Reconciler:
         tally = await self.judge.standing(request)
         drift = await drift_of(request, self.known, self.objects, self.judge)
         outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
+        if outcome.wants.binding and self.grants.observed(request.uid).binding is None:
+            # What was taken back is given again only after a live look at all that it depends on (T34).
+            body, drift = await asyncio.gather(
+                self._unchanged(request, version),
+                drift_of(request, self.known, self.objects, self.judge, live=True),
+            )
+            if body is None:
+                return None
+            outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
         if outcome.state is State.REVOKED and tally.revocation is None and tally.denial is None:
             await self.hand.reread(request)
             outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
@@ -133,19 +142,32 @@ class Reconciler:
             await self.refresh_policies()
             judgement = await self.judge.judge(request, around, self.clock.now())
             outcome = self._answer(request, judgement)
-        if not outcome.wants.chain and outcome.state is not State.FAILED:
+        newly = outcome.approved is True and request.record.approved_time is None
+        if not (newly or outcome.wants.chain or outcome.state is State.FAILED):
             return await self._settle(request, version, current, outcome, judgement)
         async with self._one_by_one(request, judgement):
-            return await self._begin(request, version, around, judgement)
+            return await self._begin(request, version, judgement)
 
-    async def _begin(
-        self, request: Request, version: str, around: Surroundings, judgement: Judgement
-    ) -> datetime | None:
-        """Grant, or fail for good: on live reads of request, role and ServiceAccount only (T22, T34)."""
-        body, fresh = await asyncio.gather(
-            self.objects.get(ACCESS_REQUESTS, request.name, request.namespace),
+    async def _begin(self, request: Request, version: str, earlier: Judgement) -> datetime | None:
+        """Approve, grant, or fail for good: on live reads of all that it depends on only (T14, T22, T34, T61)."""
+        body, around, *_ = await asyncio.gather(
+            self._unchanged(request, version),
             self._around(request, live=True),
+            self.refresh_policies(),
+            self.judge.ballots.renew(),
         )
+        if body is None:
+            return None
+        judgement = await self.judge.judge(request, around, self.clock.now())
+        if judgement.counts_peers and not earlier.counts_peers:
+            message = "the policies have changed: now requests of the subject go one by one"
+            raise ConflictError(message)
+        outcome = self._answer(request, judgement)
+        return await self._settle(request, version, body.get("status") or {}, outcome, judgement)
+
+    async def _unchanged(self, request: Request, version: str) -> Json | None:
+        """The request, read live; None if it is gone. Raises ConflictError if it is not what was judged (T34)."""
+        body = await self.objects.get(ACCESS_REQUESTS, request.name, request.namespace)
         if body is None or body["metadata"]["uid"] != request.uid:
             self.requests.drop(f"{request.namespace}/{request.name}", request.uid)
             await self.hand.clear(request.uid)
@@ -154,10 +176,7 @@ class Reconciler:
             self.requests.take(body)
             message = "the request has changed"
             raise ConflictError(message)
-        if fresh != around or judgement.counts_peers:
-            judgement = await self.judge.judge(request, fresh, self.clock.now())
-        outcome = self._answer(request, judgement)
-        return await self._settle(request, version, body.get("status") or {}, outcome, judgement)
+        return body
 
     async def _around(self, request: Request, *, live: bool) -> Surroundings:
         """What the request needs; of exact rules also that the operator holds them, which the API server demands."""
@@ -184,7 +203,7 @@ class Reconciler:
             people = ", ".join(sorted({vote.reviewer.username for vote in judgement.void}))
             text = f"What was approved has changed: the approval of {people} is void."
             self.journal.noted(request, "ReviewVoid", text)
-        for key_id in self.judge.ballots.unknown(request):
+        for key_id in judgement.unknown_keys:
             self.journal.noted(request, "ReviewVoid", f"Reviews signed by key {key_id} are void: it is not published.")
         wake = await self._carry_out(request, version, current, outcome, judged)
         if outcome.state is State.ACTIVE and findings.decided_at is not None:

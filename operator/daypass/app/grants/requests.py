@@ -83,13 +83,15 @@ class Requests:
         unpacked = entry.body
         return request_from(unpacked), unpacked
 
-    def drop(self, key: str, uid: str) -> None:
-        """Forget an object that is gone; another of the same name stays."""
+    def drop(self, key: str, uid: str) -> bool:
+        """Forget an object that is gone; whether it was known. Another of the same name stays."""
         known = self._entries.get(key)
-        if known is not None and known.uid == uid:
-            self._unlink(known)
-            self._warm.pop(key, None)
-            del self._entries[key]
+        if known is None or known.uid != uid:
+            return False
+        self._unlink(known)
+        self._warm.pop(key, None)
+        del self._entries[key]
+        return True
 
     def get(self, key: str) -> Entry | None:
         """What is kept under ``namespace/name``."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from daypass.app.fresh_reads import FreshRead
 from daypass.app.ports import CONFIG_MAPS, Clock, Objects, Verifier
 from daypass.domain import names
 from daypass.domain.request import Request
@@ -12,6 +13,8 @@ from daypass.domain.review import Review, ReviewDecision
 
 RELOAD_SECONDS: Final = 10
 """Reviews by keys that nobody knows don't make us read the keys more often than this."""
+LASTING_SECONDS: Final = 60
+"""Keys that were read longer ago are read again: one that was taken back after a leak must not go on counting."""
 
 
 @dataclass(slots=True)
@@ -25,6 +28,12 @@ class Ballots:
     _keys: dict[str, bytes] = field(default_factory=dict)
     _verifier: Verifier | None = None
     _missed: dict[str, datetime] = field(default_factory=dict)
+    _read_at: datetime | None = None
+    _fresh: FreshRead = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Those who need the keys at the same time share one read."""
+        self._fresh = FreshRead(self._read)
 
     async def genuine(self, request: Request) -> list[Review]:
         """The reviews of this very request whose signature is ours; raises ApiError when keys can't be read."""
@@ -37,19 +46,31 @@ class Ballots:
 
     def unknown(self, request: Request) -> tuple[str, ...]:
         """Ids of keys that signed reviews of the request and are not published: those reviews are void (T61)."""
-        return tuple(sorted({review.key_id for review in request.reviews} - set(self._keys)))
+        own = {review.key_id for review in request.reviews if review.request_uid == request.uid}
+        return tuple(sorted(own - set(self._keys)))
+
+    async def renew(self) -> None:
+        """Read the keys as they are now, before anything is granted by them; raises ApiError."""
+        await self._fresh()
 
     async def _learn(self, key_ids: set[str]) -> None:
-        """Read the keys again if one is unknown; not for one that was just found not to be published."""
+        """Read the keys again if they are old or one is unknown; not for one just found not to be published."""
         now = self.clock.now()
+        lasting = self._read_at is not None and now - self._read_at < timedelta(seconds=LASTING_SECONDS)
         recent = now - timedelta(seconds=RELOAD_SECONDS)
-        if all(key_id in self._keys or self._missed.get(key_id, recent) > recent for key_id in key_ids):
+        if lasting and all(key_id in self._keys or self._missed.get(key_id, recent) > recent for key_id in key_ids):
             return
+        # Fail closed: while old keys can't be read again, nothing is counted by them.
+        await self._fresh()
+        self._missed = dict.fromkeys(key_ids - set(self._keys), now)
+
+    async def _read(self) -> None:
+        now = self.clock.now()
         found = await self.objects.get(CONFIG_MAPS, names.PUBLIC_KEYS_CONFIG_MAP, self.namespace)
         data: Mapping[str, str] = (found or {}).get("data") or {}
         self._keys = {key_id: pem.encode() for key_id, pem in data.items()}
         self._verifier = self.verifier_of(self._keys)
-        self._missed = dict.fromkeys(key_ids - set(self._keys), now)
+        self._read_at = now
 
 
 def counted(votes: Sequence[Review], digest: str, deadline: datetime | None = None) -> list[Review]:

@@ -1,5 +1,6 @@
 """Every ApprovalPolicy that is known, and what is reported about each: Ready, or Stalled with the reason."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ RULES_REVIEWS: Final = Resource(
 RECHECK_SECONDS: Final = 300
 """What the operator may bind changes without any policy changing."""
 MAX_MESSAGE: Final = 32_000
+REMEMBERED: Final = 10_000
+"""So many policies that are gone are not taken for new ones when old news of them come in."""
 
 
 class Policies:
@@ -37,6 +40,7 @@ class Policies:
         self._bodies: dict[str, Json] = {}
         self._read: dict[str, Policy] = {}
         self._set = PolicySet()
+        self._gone: OrderedDict[str, None] = OrderedDict()
         self.unreadable: dict[str, str] = {}
         """Name and reason of each policy that could not be read."""
         self.faults: dict[str, tuple[str, datetime]] = {}
@@ -45,6 +49,8 @@ class Policies:
     def take(self, body: Json) -> bool:
         """Keep a policy; whether its spec is news."""
         name = body["metadata"]["name"]
+        if body["metadata"]["uid"] in self._gone:
+            return False
         known = self._bodies.get(name)
         if known is not None and int(known["metadata"]["resourceVersion"]) >= int(body["metadata"]["resourceVersion"]):
             return False
@@ -62,13 +68,20 @@ class Policies:
         self._set = PolicySet(self._read.values())
         return True
 
-    def drop(self, name: str) -> None:
-        """Forget a policy that is gone."""
+    def drop(self, name: str, uid: str) -> bool:
+        """Forget a policy that is gone; whether it was known. Another of the same name stays, old news don't return."""
+        self._gone[uid] = None
+        if len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
+        known = self._bodies.get(name)
+        if known is None or known["metadata"]["uid"] != uid:
+            return False
         self._bodies.pop(name, None)
         self._read.pop(name, None)
         self.unreadable.pop(name, None)
         self.faults.pop(name, None)
         self._set = PolicySet(self._read.values())
+        return True
 
     def failed(self, name: str, message: str, now: datetime) -> bool:
         """Something in a policy could not be evaluated; whether that is news."""
@@ -101,6 +114,10 @@ class Policies:
     def names(self) -> list[str]:
         """All of them, also those that could not be read."""
         return list(self._bodies)
+
+    def uids(self) -> dict[str, str]:
+        """The uid of each, by name; a snapshot."""
+        return {name: body["metadata"]["uid"] for name, body in self._bodies.items()}
 
 
 def _identity(body: Json) -> tuple[str, int]:
