@@ -7,6 +7,7 @@ objects are the same grant only if their contents are equal.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import ClassVar
 
 from daypass.domain import names
 from daypass.domain.permissions import RoleReference, Rule
@@ -14,7 +15,7 @@ from daypass.domain.request import ObjectReference, Request, RoleGrant, RulesGra
 
 
 class GrantKind(Enum):
-    """What a grant is made of."""
+    """What a grant is made of, in the order in which it is made."""
 
     JOB = "Job"
     ROLE = "Role"
@@ -85,6 +86,7 @@ class Found:
 class FoundJob:
     """A dead-man Job as it is."""
 
+    kind: ClassVar[GrantKind] = GrantKind.JOB
     found: Found
     content: JobContent
     created: datetime
@@ -97,6 +99,7 @@ class FoundJob:
 class FoundRole:
     """A Role of a grant as it is."""
 
+    kind: ClassVar[GrantKind] = GrantKind.ROLE
     found: Found
     content: RoleContent
 
@@ -105,6 +108,7 @@ class FoundRole:
 class FoundBinding:
     """A RoleBinding of a grant as it is."""
 
+    kind: ClassVar[GrantKind] = GrantKind.BINDING
     found: Found
     content: BindingContent
 
@@ -117,6 +121,16 @@ class Observed:
     role: FoundRole | None = None
     binding: FoundBinding | None = None
 
+    def part(self, kind: GrantKind) -> FoundJob | FoundRole | FoundBinding | None:
+        """What there is of that kind."""
+        match kind:
+            case GrantKind.JOB:
+                return self.job
+            case GrantKind.ROLE:
+                return self.role
+            case GrantKind.BINDING:
+                return self.binding
+
     @property
     def empty(self) -> bool:
         """Whether there is nothing that gives or guards access."""
@@ -125,11 +139,10 @@ class Observed:
     @property
     def references(self) -> tuple[ObjectReference, ...]:
         """What the request's status says was made, in order of creation."""
-        pairs = ((GrantKind.JOB, self.job), (GrantKind.ROLE, self.role), (GrantKind.BINDING, self.binding))
         return tuple(
             ObjectReference(kind.value, item.found.namespace, item.found.name, item.found.uid)
-            for kind, item in pairs
-            if item is not None
+            for kind in GrantKind
+            if (item := self.part(kind)) is not None
         )
 
 

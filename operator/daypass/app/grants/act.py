@@ -15,7 +15,6 @@ from daypass.app.ports import (
     ConflictError,
     Json,
     Objects,
-    RefusedError,
     UnavailableError,
 )
 from daypass.domain import deadlines, names
@@ -65,7 +64,7 @@ class Hand:
 
     async def delete(self, request_uid: str, kind: GrantKind) -> bool:
         """Delete what is there of that kind, by uid (T25); False when there was nothing any more."""
-        item = _part(self.grants.observed(request_uid), kind)
+        item = self.grants.observed(request_uid).part(kind)
         if item is None:
             return False
         found = item.found
@@ -82,7 +81,7 @@ class Hand:
         observed, name = self.grants.observed(request.uid), names.grant_name(request.uid)
         for kind in (GrantKind.JOB, GrantKind.BINDING):
             body = await self.objects.get(manifests.RESOURCES[kind], name, request.namespace)
-            item = _part(observed, kind)
+            item = observed.part(kind)
             if body is not None and (found := _found_of(kind, body)).content.tag.request_uid == request.uid:
                 self.grants.made(found)
             elif item is not None:
@@ -109,7 +108,7 @@ class Hand:
             body = await self._existing(request, kind)
         except UnavailableError:
             raise
-        except (RefusedError, ApiError) as error:
+        except ApiError as error:
             message = f"{kind.value} could not be made: {error.message}"
             raise GrantError(message) from error
         found = _found_of(kind, body)
@@ -189,13 +188,3 @@ def _found_of(kind: GrantKind, body: Json) -> FoundObject:
             return manifests.role_from(body)
         case GrantKind.BINDING:
             return manifests.binding_from(body)
-
-
-def _part(observed: Observed, kind: GrantKind) -> FoundObject | None:
-    match kind:
-        case GrantKind.JOB:
-            return observed.job
-        case GrantKind.ROLE:
-            return observed.role
-        case GrantKind.BINDING:
-            return observed.binding

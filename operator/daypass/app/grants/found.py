@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from daypass.domain.grants import FoundBinding, FoundJob, FoundRole, GrantKind, Observed
+from daypass.domain.grants import FoundBinding, FoundJob, FoundRole, Observed
 
 FoundObject: TypeAlias = FoundJob | FoundRole | FoundBinding
 REMEMBERED: Final = 20_000
@@ -67,7 +67,7 @@ class Grants:
     def _put(self, item: FoundObject) -> bool:
         uid = item.content.tag.request_uid
         before = self.observed(uid)
-        current = _part(before, item)
+        current = before.part(item.kind)
         if current is not None and int(current.found.version) >= int(item.found.version):
             return False
         match item:
@@ -82,7 +82,7 @@ class Grants:
 
     def _take_out(self, request_uid: str, item: FoundObject) -> bool:
         before = self.observed(request_uid)
-        current = _part(before, item)
+        current = before.part(item.kind)
         if current is None or current.found.uid != item.found.uid:
             return False
         match item:
@@ -97,24 +97,3 @@ class Grants:
         else:
             self._observed[request_uid] = after
         return True
-
-
-def kind_of(item: FoundObject) -> GrantKind:
-    """Which part of a grant it is."""
-    match item:
-        case FoundJob():
-            return GrantKind.JOB
-        case FoundRole():
-            return GrantKind.ROLE
-        case FoundBinding():
-            return GrantKind.BINDING
-
-
-def _part(observed: Observed, like: FoundObject) -> FoundObject | None:
-    match like:
-        case FoundJob():
-            return observed.job
-        case FoundRole():
-            return observed.role
-        case FoundBinding():
-            return observed.binding
