@@ -16,7 +16,7 @@ async def test_event_is_about_the_object_and_not_repeated(client: Client, namesp
     recorder = Recorder(client, client.clock)
     task = asyncio.create_task(recorder.run())
     for _ in range(3):
-        recorder.publish(about, "AccessGranted", "ü" * 3000, warning=True, action="Grant")
+        recorder.publish(about, "AccessGranted", "ü" * 3000, warning=True)
     recorder.publish((await client.get(NAMESPACES, namespace)) or {}, "AccessGranted", "cluster-scoped")
     await recorder.drain(10)
     task.cancel()
@@ -24,7 +24,7 @@ async def test_event_is_about_the_object_and_not_repeated(client: Client, namesp
     found, _ = await client.list(EVENTS, namespace)
     (event,) = [one for one in found if one["reason"] == "AccessGranted"]
     assert event["regarding"]["uid"] == about["metadata"]["uid"]
-    assert (event["type"], event["action"]) == ("Warning", "Grant")
+    assert (event["type"], event["action"]) == ("Warning", "AccessGranted")
     assert event["reportingController"] == "daypass.dev/controller"
     assert event["note"] == "ü" * 510 + "…"
     elsewhere, _ = await client.list(EVENTS, "default")

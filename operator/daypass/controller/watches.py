@@ -90,10 +90,6 @@ class Watches:
         """As ``Known.namespace_labels``."""
         return self._namespaces.get("", namespace)
 
-    def synced(self) -> bool:
-        """Whether each has listed once."""
-        return all(cache.synced.is_set() for cache in self.all)
-
     async def chain_synced(self) -> None:
         """Wait until every object of every grant is known."""
         await asyncio.gather(*(cache.synced.wait() for cache in self.chain))

@@ -52,16 +52,7 @@ class Recorder:
         self._queue: asyncio.Queue[Json] = asyncio.Queue(QUEUE)
         self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
-    def publish(
-        self,
-        about: Json,
-        reason: str,
-        note: str,
-        *,
-        warning: bool = False,
-        action: str = "",
-        related: Json | None = None,
-    ) -> None:
+    def publish(self, about: Json, reason: str, note: str, *, warning: bool = False) -> None:
         """Queue an Event on ``about``, any object with kind and metadata; returns at once."""
         metadata = about["metadata"]
         now = self._monotonic()
@@ -83,14 +74,12 @@ class Recorder:
             "eventTime": micro_time(self._clock.now()),
             "reportingController": self._controller,
             "reportingInstance": self._instance,
-            "action": (action or reason)[:MAX_ACTION],
+            "action": reason[:MAX_ACTION],
             "reason": reason[:MAX_ACTION],
             "type": "Warning" if warning else "Normal",
             "regarding": _reference(about),
             "note": _shortened(note),
         }
-        if related is not None:
-            body["related"] = _reference(related)
         try:
             self._queue.put_nowait(body)
         except asyncio.QueueFull:

@@ -21,7 +21,7 @@ from daypass.app.grants.judge import Judge, Judgement
 from daypass.app.grants.requests import Entry, Requests
 from daypass.app.grants.surroundings import Known, Surroundings, surroundings
 from daypass.app.grants.unreadable import tell_unreadable
-from daypass.app.policies.known import Reports, rule_text
+from daypass.app.policies.known import Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Json, Objects
 from daypass.domain import deadlines, outcomes
 from daypass.domain.conditions import State, state_of, was_granted
@@ -31,6 +31,7 @@ from daypass.domain.lifecycle import Phase, await_answer, hold, phase_of, rest
 from daypass.domain.outcomes import Outcome
 from daypass.domain.plan import NOTHING
 from daypass.domain.request import Request, RulesGrant
+from daypass.domain.wording import permission
 
 ATTEMPTS: Final = 4
 """How often a run starts again by itself because somebody wrote at the same time."""
@@ -154,7 +155,7 @@ class Reconciler:
             self._unchanged(request, version),
             self._around(request, live=True),
             self.refresh_policies(),
-            self.judge.ballots.renew(),
+            self.judge.ballots.renew(request),
         )
         if body is None:
             return None
@@ -187,7 +188,7 @@ class Reconciler:
         if not missing(await self.reports.held(), rules):
             return around
         gaps = missing(await self.reports.held(fresh=True), rules)
-        texts = "; ".join(map(rule_text, gaps))
+        texts = "; ".join(map(permission, gaps))
         return replace(around, missing=f"Daypass does not hold, and so can't grant: {texts}.") if gaps else around
 
     def _answer(self, request: Request, judgement: Judgement) -> Outcome:

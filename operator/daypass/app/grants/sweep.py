@@ -33,12 +33,10 @@ class Sweep:
         ends = [(binding.content.tag.expiration, binding) for binding in self.grants.bindings()]
         return [binding for end, binding in ends if end is None or end <= now]
 
-    async def end_overdue(self) -> list[str]:
-        """Take away all access whose time is over (T30); the uids of the requests whose turn it could not be."""
-        bindings = self.overdue()
+    async def end_overdue(self) -> None:
+        """Take away all access whose time is over (T30); what can't be done now is done by the next sweep."""
         turns = asyncio.Semaphore(AT_ONCE)
-        ended = await asyncio.gather(*(self._end(binding, turns) for binding in bindings))
-        return [one.content.tag.request_uid for one, done in zip(bindings, ended, strict=True) if not done]
+        await asyncio.gather(*(self._end(binding, turns) for binding in self.overdue()))
 
     async def bury(self, request_uid: str) -> bool:
         """Remove the grant of a request that is gone (T35); whether there was one."""
@@ -65,16 +63,15 @@ class Sweep:
             return False
         return await self.bury(request_uid)
 
-    async def _end(self, binding: FoundBinding, turns: asyncio.Semaphore) -> bool:
+    async def _end(self, binding: FoundBinding, turns: asyncio.Semaphore) -> None:
         async with turns:
             try:
                 await self.hand.delete(binding.content.tag.request_uid, GrantKind.BINDING)
             except ApiError:
-                return False
+                return
         end = binding.content.tag.expiration
         if end is not None:
             self.journal.ended((self.clock.now() - end).total_seconds())
-        return True
 
 
 def _tag(observed: Observed) -> tuple[str, Tag] | None:

@@ -19,6 +19,7 @@ from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Condition
 from daypass.domain.times import moment_from
+from daypass.domain.wording import permission
 
 ACCESS_REVIEWS: Final = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
@@ -191,7 +192,7 @@ class Reports:
         if not rules:
             return []
         return [
-            ("NotGrantable", f"Daypass does not hold {rule_text(rule)}: see grantableRules")
+            ("NotGrantable", f"Daypass does not hold {permission(rule)}: see grantableRules")
             for rule in missing(await self.held(), rules)
         ]
 
@@ -209,15 +210,6 @@ class Reports:
         rules = rules_from((answer.get("status") or {}).get("resourceRules") or [])
         self._held = (now, rules)
         return rules
-
-
-def rule_text(rule: Rule) -> str:
-    """A permission in words."""
-    resources = ", ".join(
-        f"{resource}.{group}" if group else resource for group in rule.api_groups for resource in rule.resources
-    )
-    names = f" named {', '.join(rule.resource_names)}" if rule.resource_names else ""
-    return f"{', '.join(rule.verbs)} {resources}{names}"
 
 
 def _conditions(
