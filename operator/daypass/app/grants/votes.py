@@ -49,9 +49,10 @@ class Ballots:
         own = {review.key_id for review in request.reviews if review.request_uid == request.uid}
         return tuple(sorted(own - set(self._keys)))
 
-    async def renew(self) -> None:
-        """Read the keys as they are now, before anything is granted by them; raises ApiError."""
-        await self._fresh()
+    async def renew(self, request: Request) -> None:
+        """Read the keys as they are now, before reviews of a request give access; raises ApiError."""
+        if request.reviews:
+            await self._fresh()
 
     async def _learn(self, key_ids: set[str]) -> None:
         """Read the keys again if they are old or one is unknown; not for one just found not to be published."""
