@@ -186,6 +186,19 @@ def test_t38_standby_takes_over_and_a_leader_that_hung_writes_no_more(cluster: B
     assert len(found) == 1
 
 
+def test_t38_leader_that_hung_alone_ends_though_there_is_news_to_hear(cluster: Bed, errand: Errand) -> None:
+    errand.policy()
+    cluster.controller.pause()
+    for number in range(3):
+        errand.ask(f"meanwhile-{number}", role={"kind": "Role", "name": f"role-{number}"})
+    time.sleep(13)
+    cluster.controller.resume()
+    cluster.wait_until(lambda: cluster.controller.pid is None, what="the former leader ends")
+    assert cluster.controller.exit_code == 1
+    cluster.controller.start()
+    cluster.controller.wait_ready()
+
+
 def test_sigterm_releases_the_lease_and_ends_in_order(cluster: Bed) -> None:
     started = time.monotonic()
     assert cluster.controller.terminate() == 0

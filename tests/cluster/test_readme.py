@@ -31,11 +31,14 @@ def _commands(block: str) -> list[Command]:
 
 
 def _pattern(expected: str) -> re.Pattern[str]:
-    """The expected output: runs of blanks count as one, and … stands for anything on its line."""
+    """The expected output: runs of blanks count as one, … stands for anything on its line.
+
+    Other lines may stand between: a list of all namespaces shows what other tests do, too.
+    """
     lines = [
         r"\s+".join(re.escape(word).replace("…", r"\S.*") for word in line.split()) for line in expected.splitlines()
     ]
-    return re.compile(r"\s*\n".join(lines) + r"\s*")
+    return re.compile(r"\s*\n(?:.*\n)*".join(lines) + r"\s*(?:\n.*)*")
 
 
 def _typed(command: Command, environment: dict[str, str], folder: Path) -> tuple[int, str]:

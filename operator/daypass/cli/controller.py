@@ -1,7 +1,10 @@
 """``daypass controller``: options only; what it does is in ``daypass.controller``."""
 
 import asyncio
-from typing import Annotated
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -45,8 +48,12 @@ def controller(
 
     logs.configure(log_level)
 
-    async def main() -> int:
+    async def main() -> NoReturn:
         connection = await connect(server, service_account_dir, kubeconfig)
-        return await run(connection, Options(namespace, health_address, retention_seconds))
+        code = await run(connection, Options(namespace, health_address, retention_seconds))
+        logging.shutdown()
+        sys.stdout.flush()
+        # Not by returning: asyncio would wait for tasks of kopf that may never end, and nobody would lead (T38).
+        os._exit(code)
 
-    raise typer.Exit(asyncio.run(main()))
+    asyncio.run(main())
