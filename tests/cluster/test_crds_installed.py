@@ -70,6 +70,7 @@ def test_a_request_that_somebody_else_applies_again_stays_as_it_is(
     ("change", "words"),
     [
         ({"matches": {}}, "spec.matches: unknown field"),
+        ({"match": {**POLICY["spec"]["match"], "namespaces": None}}, "namespaces must not be null"),
         ({"match": {**POLICY["spec"]["match"], "requester": []}}, "spec.match.requester: unknown field"),
         (
             {

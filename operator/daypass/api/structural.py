@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from daypass.api.schema import LIST_TYPE, VALIDATIONS
+from daypass.api.schema import LIST_TYPE, PRESERVE_UNKNOWN, VALIDATIONS
 
 Node = dict[str, Any]
 
@@ -53,6 +53,10 @@ def _rewrite(node: Mapping[str, Any], definitions: Mapping[str, Any], path: str)
             result[key] = value
     if result.get("default") in ("", [], {}, False) or isinstance(result.get("default"), dict):
         del result["default"]  # absent already means that; written out, it would be stored in every object
+    if PRESERVE_UNKNOWN in result:
+        # Else the API server would prune "field: null" in silence, and a policy be looser than its author wrote (T19).
+        for name in result["properties"].keys() - result.get("required", []):
+            result["properties"][name]["nullable"] = True
     result.pop("propertyNames", None)
     result.pop("minProperties", None)
     return {key: result[key] for key in sorted(result, key=_rank)}
