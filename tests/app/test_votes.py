@@ -67,6 +67,41 @@ async def test_t61_unknown_key_is_looked_up_and_void_if_it_is_not_published() ->
     assert published.reads == 2
 
 
+async def test_t61_key_that_is_taken_back_counts_for_a_minute_at_most_and_not_when_access_is_given() -> None:
+    published, clock = Published(KEY), Hand()
+    box = ballots(published, clock)
+    assert await box.genuine(REQUEST) == list(REQUEST.reviews)
+    published.keys.clear()
+    clock.moment += timedelta(seconds=59)
+    assert await box.genuine(REQUEST) == list(REQUEST.reviews)
+    clock.moment += timedelta(seconds=1)
+    assert await box.genuine(REQUEST) == []
+    assert box.unknown(REQUEST) == (KEY,)
+    published.keys.append(KEY)
+    await box.renew(REQUEST)
+    assert await box.genuine(REQUEST) == list(REQUEST.reviews)
+    published.keys.clear()
+    await box.renew(REQUEST)
+    assert await box.genuine(REQUEST) == []
+
+
+async def test_t61_old_keys_that_cannot_be_read_again_count_no_more() -> None:
+    published, clock = Published(KEY), Hand()
+    box = ballots(published, clock)
+    assert await box.genuine(REQUEST)
+    published.broken = True
+    clock.moment += timedelta(seconds=60)
+    with pytest.raises(ApiError):
+        await box.genuine(REQUEST)
+    with pytest.raises(ApiError):
+        await box.renew(REQUEST)
+
+
+async def test_t61_key_of_anothers_review_is_not_called_unknown() -> None:
+    request = a_request(uid="request-2").with_(reviews=REQUEST.reviews).build()
+    assert ballots(Published()).unknown(request) == ()
+
+
 async def test_t12_review_of_another_request_is_none() -> None:
     request = a_request(uid="request-2").with_(reviews=REQUEST.reviews).build()
     assert await ballots(Published(KEY)).genuine(request) == []
