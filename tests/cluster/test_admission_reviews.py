@@ -11,8 +11,11 @@ import pytest
 from bed import Bed, http
 from bed.users import Credentials
 from cluster.admission import DIGEST, Desk
-from daypass.api.convert import review_from
-from daypass.signing.reviews import ReviewVerifier
+from daypass.api.convert import review_from, review_json
+from daypass.domain.identity import Identity
+from daypass.domain.review import Review, ReviewDecision
+from daypass.signing.keys import Ed25519Keys
+from daypass.signing.reviews import ReviewSigner, ReviewVerifier
 
 
 def _verifier(bed: Bed) -> ReviewVerifier:
@@ -329,11 +332,9 @@ def test_revoke_only_from_approval_on(desk: Desk) -> None:
     assert desk.review("Revoke").done
 
 
-def test_t52_a_review_signed_for_somebody_else_cannot_be_stored(desk: Desk) -> None:
-    """Whoever learnt the secret path could have a review signed in any name; the API server stores it for nobody."""
-    stored = desk.waiting()
-    asked = {**stored, "status": {**stored["status"], "review": {"decision": "Approve"}}}
-    mounts = desk.bed.folder / "mounts"
+def _ask_webhook(bed: Bed, door: str, new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """What the webhook says of bob's update of a status, asked as the API server would."""
+    mounts = bed.folder / "mounts"
     body = {
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -344,13 +345,45 @@ def test_t52_a_review_signed_for_somebody_else_cannot_be_stored(desk: Desk) -> N
             "subResource": "status",
             "operation": "UPDATE",
             "userInfo": {"username": "bob", "groups": ["approvers", "system:authenticated"]},
-            "object": asked,
-            "oldObject": stored,
+            "object": new,
+            "oldObject": old,
         },
     }
-    secret = "/" + (mounts / "paths" / "mutating").read_text().split()[0]
-    answer = http.request(desk.bed.webhook_url, mounts / "serving" / "ca.crt", Credentials(), "POST", secret, body)
-    operations = json.loads(base64.b64decode(answer.json["response"]["patch"]))
+    secret = "/" + (mounts / "paths" / door).read_text().split()[0]
+    answer = http.request(bed.webhook_url, mounts / "serving" / "ca.crt", Credentials(), "POST", secret, body)
+    response: dict[str, Any] = answer.json["response"]
+    return response
+
+
+def test_t61_what_another_replica_signs_with_a_newer_key_is_genuine(desk: Desk) -> None:
+    """A key is published before any replica signs with it, and each verifies by what is published."""
+    stored = desk.waiting()
+    key = Ed25519Keys().make()
+    bob = Identity("bob", "", ("approvers", "system:authenticated"))
+    uid, now = stored["metadata"]["uid"], datetime.now(UTC).replace(microsecond=0)
+    review = Review(1, uid, DIGEST, ReviewDecision.APPROVE, bob, now, key_id="", signature="")
+    signed = ReviewSigner({key.key_id: key.private_key}, key.key_id).sign(review)
+    entered = {**stored, "status": {**stored["status"], "reviews": [review_json(signed)]}}
+
+    def allowed() -> bool:
+        answer: bool = _ask_webhook(desk.bed, "validating", entered, stored)["allowed"]
+        return answer
+
+    path = "/api/v1/namespaces/daypass-system/configmaps/daypass-signing-keys"
+    headers = {"Content-Type": "application/merge-patch+json"}
+    assert not allowed()
+    published = {"data": {key.key_id: key.public_key.decode()}}
+    assert desk.bed.request("PATCH", path, published, "admin", headers).status == 200
+    desk.bed.wait_until(allowed, 5)
+    assert desk.bed.request("PATCH", path, {"data": {key.key_id: None}}, "admin", headers).status == 200
+    desk.bed.wait_until(lambda: not allowed(), 5)
+
+
+def test_t52_a_review_signed_for_somebody_else_cannot_be_stored(desk: Desk) -> None:
+    """Whoever learnt the secret path could have a review signed in any name; the API server stores it for nobody."""
+    stored = desk.waiting()
+    asked = {**stored, "status": {**stored["status"], "review": {"decision": "Approve"}}}
+    operations = json.loads(base64.b64decode(_ask_webhook(desk.bed, "mutating", asked, stored)["patch"]))
     signed_for_bob = operations[0]["value"]
     assert _verifier(desk.bed).genuine(review_from(signed_for_bob[0]))
     for thief in ("carol", "alice", "admin"):

@@ -117,22 +117,21 @@ def test_t60_running_processes_write_no_configuration_and_read_no_key(bare_clust
 
 
 READ = "get list watch"
-WRITE = "create delete get list patch update watch"
 EVERYWHERE = {
     CONTROLLER: {
         "daypass.dev/accessrequests": f"delete {READ}",
         "daypass.dev/approvalpolicies": READ,
         "daypass.dev/accessrequests/status": "patch",
         "daypass.dev/approvalpolicies/status": "patch",
-        "batch/jobs": WRITE,
-        f"{RBAC}/rolebindings": WRITE,
-        f"{RBAC}/roles": WRITE,
+        "batch/jobs": "create delete get list patch watch",
+        f"{RBAC}/rolebindings": "create delete get list update watch",
+        f"{RBAC}/roles": "create delete get list update watch",
         f"{RBAC}/clusterroles": READ,
         f"{RBAC}/clusterroles#edit": "bind",
         f"{RBAC}/clusterroles#view": "bind",
         "/serviceaccounts": READ,
         "/namespaces": READ,
-        "events.k8s.io/events": "create patch",
+        "events.k8s.io/events": "create",
     },
     WEBHOOK: {"daypass.dev/accessrequests": READ, "daypass.dev/approvalpolicies": READ, "/namespaces": READ},
     SETUP: {
@@ -143,10 +142,10 @@ EVERYWHERE = {
 AT_HOME = {
     CONTROLLER: {
         "coordination.k8s.io/leases": "create",
-        "coordination.k8s.io/leases#daypass-controller": "get patch update",
+        "coordination.k8s.io/leases#daypass-controller": "get update",
         "/configmaps#daypass-signing-keys": "get",
     },
-    WEBHOOK: {},
+    WEBHOOK: {"/configmaps#daypass-signing-keys": READ},
     SETUP: {
         "/secrets": "create",
         "/configmaps": "create",

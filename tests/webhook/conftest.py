@@ -26,7 +26,7 @@ def folders(tmp_path: Path, authority: trustme.CA) -> Folders:
 async def desk(folders: Folders, authority: trustme.CA) -> AsyncIterator[Desk]:
     mounts = Mounts(folders.serving, folders.signing, folders.paths)
     mounts.refresh()
-    cluster = Cluster()
+    cluster = Cluster(published=folders.published)
     listener = a_listener(mounts, cluster)
     connector = aiohttp.TCPConnector(ssl=trusting(authority))
     async with (

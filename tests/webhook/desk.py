@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import trustme
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from daypass.app.admission.guard_policy import PolicyGuarding
 from daypass.app.admission.guard_request import Guarding
@@ -22,8 +22,9 @@ from daypass.app.admission.review import Reviewing
 from daypass.domain import duplicates
 from daypass.domain.policy import Policy
 from daypass.domain.request import Request
+from daypass.domain.review import Review
 from daypass.expressions.cel import CelExpressions
-from daypass.signing.reviews import key_id_of
+from daypass.signing.reviews import ReviewVerifier, key_id_of
 from daypass.webhook.desk import mutating, validating
 from daypass.webhook.files import Mounts
 from daypass.webhook.listener import Listener
@@ -40,9 +41,13 @@ class Cluster:
     requests: list[Request] = field(default_factory=list)
     all_policies: list[Policy] = field(default_factory=list)
     time: datetime = NOW
+    published: dict[str, bytes] = field(default_factory=dict)
 
     def now(self) -> datetime:
         return self.time
+
+    def genuine(self, review: Review) -> bool:
+        return ReviewVerifier(self.published).genuine(review)
 
     def policies(self) -> Sequence[Policy]:
         return self.all_policies
@@ -71,6 +76,7 @@ class Folders:
         self.serving, self.signing, self.paths = (root / name for name in ("serving", "signing", "paths"))
         for folder in (self.serving, self.signing, self.paths):
             folder.mkdir()
+        self.published: dict[str, bytes] = {}
         self.certify(authority)
         self.rotate()
         self.rename("a" * 64, "b" * 64)
@@ -85,8 +91,12 @@ class Folders:
         key = Ed25519PrivateKey.generate()
         key_id = key_id_of(key.public_key())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        for old in self.signing.glob("*.pem"):
+            old.unlink()
         (self.signing / f"{key_id}.pem").write_bytes(pem)
         (self.signing / "active").write_text(f"{key_id}\n")
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self.published[key_id] = public
         return key_id
 
     def rename(self, mutating_path: str, validating_path: str) -> None:
@@ -133,9 +143,9 @@ def a_listener(mounts: Mounts, cluster: Cluster) -> Listener:
     """The listener as the process wires it, around a made-up cluster."""
     expressions = CelExpressions()
     never = {"kube-system", "daypass-system"}
-    mutate = mutating(Reviewing(cluster, mounts.keys, mounts.keys, cluster))
+    mutate = mutating(Reviewing(cluster, mounts.keys, cluster, cluster))
     validate = validating(
-        Guarding(cluster, expressions, cluster, CONTROLLER, never), PolicyGuarding(cluster, expressions), mounts.keys
+        Guarding(cluster, expressions, cluster, CONTROLLER, never), PolicyGuarding(cluster, expressions), cluster
     )
     return Listener((lambda: mounts.paths.mutating, mutate), (lambda: mounts.paths.validating, validate))
 

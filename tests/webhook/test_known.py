@@ -13,7 +13,7 @@ from daypass.webhook.known import EXPECTED_SECONDS, Known
 
 
 def _known(*requests: Request) -> Known:
-    known = Known(Client(Connection("https://127.0.0.1:1", None)))
+    known = Known(Client(Connection("https://127.0.0.1:1", None)), "daypass-system")
     for request in requests:
         known.request_changed(f"{request.namespace}/{request.name}", None, request)
     return known

@@ -27,7 +27,7 @@ def _signed_bytes(review: Review) -> bytes:
 
 
 class ReviewSigner:
-    """Signs with the active key and knows the signatures of every key that it was given.
+    """Signs with the active key; who verifies uses the published ones.
 
     ``keys`` are PKCS 8 PEM by key id, ``active`` the id of the one to sign with. Raises ValueError when
     a key is no Ed25519 key, is filed under another's id, or the active one is missing.
@@ -40,22 +40,12 @@ class ReviewSigner:
             raise ValueError(msg)
         self._active = active
         self._private = private[active]
-        self._public = {key_id: key.public_key() for key_id, key in private.items()}
-
-    @property
-    def key_id(self) -> str:
-        """The id of the key that signs."""
-        return self._active
 
     def sign(self, review: Review) -> Review:
         """Fill in key id and signature; raises ValueError when the review has no canonical spelling."""
         named = replace(review, key_id=self._active, signature="")
         signature = self._private.sign(_signed_bytes(named))
         return replace(named, signature=base64.b64encode(signature).decode("ascii"))
-
-    def genuine(self, review: Review) -> bool:
-        """Whether one of these keys signed exactly this."""
-        return _genuine(self._public, review)
 
 
 class ReviewVerifier:
@@ -69,25 +59,17 @@ class ReviewVerifier:
             key_id: key for key_id, pem in public_keys.items() if (key := _public_key(key_id, pem)) is not None
         }
 
-    def knows(self, key_id: str) -> bool:
-        """Whether that key is among those published; if not, the keys may have to be read again."""
-        return key_id in self._keys
-
     def genuine(self, review: Review) -> bool:
         """Whether the signature is by a known key over these very fields; raises nothing."""
-        return _genuine(self._keys, review)
-
-
-def _genuine(keys: Mapping[str, Ed25519PublicKey], review: Review) -> bool:
-    key = keys.get(review.key_id)
-    if key is None:
-        return False
-    try:
-        key.verify(base64.b64decode(review.signature, validate=True), _signed_bytes(review))
-    except (InvalidSignature, binascii.Error, ValueError):
-        # Fail closed: what can't be read as a signature is none (T01).
-        return False
-    return True
+        key = self._keys.get(review.key_id)
+        if key is None:
+            return False
+        try:
+            key.verify(base64.b64decode(review.signature, validate=True), _signed_bytes(review))
+        except (InvalidSignature, binascii.Error, ValueError):
+            # Fail closed: what can't be read as a signature is none (T01).
+            return False
+        return True
 
 
 def _private_key(key_id: str, pem: bytes) -> Ed25519PrivateKey:

@@ -39,7 +39,7 @@ class Folder:
 
 
 class SigningKeys:
-    """Signs and checks with the keys of a folder: ``<key id>.pem`` each, and ``active``."""
+    """Signs with the keys of a folder: ``<key id>.pem`` each, and ``active``."""
 
     def __init__(self) -> None:
         self._signer: ReviewSigner | None = None
@@ -60,10 +60,6 @@ class SigningKeys:
             msg = "there is no signing key yet"
             raise ValueError(msg)
         return self._signer.sign(review)
-
-    def genuine(self, review: Review) -> bool:
-        """Whether one of the keys signed exactly this."""
-        return self._signer is not None and self._signer.genuine(review)
 
 
 class SecretPaths:

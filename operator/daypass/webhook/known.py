@@ -1,4 +1,4 @@
-"""What the webhook keeps of the cluster: requests, policies and namespaces as small values, indexed for its questions."""
+"""What the webhook keeps of the cluster: requests, policies, namespaces, public keys; small, indexed for its questions."""
 
 import asyncio
 import functools
@@ -9,14 +9,17 @@ from typing import Final, TypeVar
 
 from daypass.api import convert
 from daypass.app.admission.answer import member
-from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, NAMESPACES, Json
+from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, CONFIG_MAPS, NAMESPACES, Json
+from daypass.domain import names
 from daypass.domain.duplicates import equality_key, is_pending
 from daypass.domain.identity import Identity
 from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import Agent, Record, Request
+from daypass.domain.review import Review
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
+from daypass.signing.reviews import ReviewVerifier
 
 EXPECTED_SECONDS: Final = 1.0
 """Far longer than a watch takes to tell, and short enough to be no nuisance."""
@@ -26,21 +29,33 @@ _V = TypeVar("_V")
 
 
 class Known:
-    """Implements ``app.admit_knowledge.Knowledge`` over three watch caches."""
+    """Implements ``app.admission.knowledge.Knowledge`` over watch caches, and verifies reviews by the published keys.
 
-    def __init__(self, client: Client) -> None:
+    A key is published before it signs, and a watch is quicker than any kubelet: so a replica knows the new key of
+    another one before that one has it, however much later its own file comes (T61).
+    """
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        """``namespace`` is Daypass's own."""
         self._expected: dict[Hashable, tuple[str, float]] = {}
         self._pending: dict[Hashable, dict[str, None]] = {}
         self._by_subject: dict[str, dict[str, Request]] = {}
         self._requests = Cache(client, ACCESS_REQUESTS, keep=slim_request, changed=self.request_changed)
         self._policies = Cache(client, APPROVAL_POLICIES, keep=convert.policy_from, changed=self._policy_changed)
         self._namespaces = Cache(client, NAMESPACES, keep=_labels)
+        self._keys = Cache(
+            client,
+            CONFIG_MAPS,
+            keep=_verifier,
+            namespace=namespace,
+            field_selector=f"metadata.name={names.PUBLIC_KEYS_CONFIG_MAP}",
+        )
         self._all_policies: PolicySet | None = None
 
     @property
-    def caches(self) -> tuple[Cache[Request], Cache[Policy], Cache[Mapping[str, str]]]:
+    def caches(self) -> tuple[Cache[Request], Cache[Policy], Cache[Mapping[str, str]], Cache[ReviewVerifier]]:
         """All of them, for who follows and measures them."""
-        return (self._requests, self._policies, self._namespaces)
+        return (self._requests, self._policies, self._namespaces, self._keys)
 
     async def follow(self) -> None:
         """Watch for ever."""
@@ -66,10 +81,14 @@ class Known:
         """The namespace's labels; None when it is not known."""
         return self._namespaces.get("", namespace)
 
+    def genuine(self, review: Review) -> bool:
+        """Whether one of the published keys signed exactly this."""
+        return any(verifier.genuine(review) for verifier in self._keys.values())
+
     def equal_pending(self, request: Request) -> str:
         """The name of another request that asks for the same and waits for an answer; found by index (T16)."""
-        names = self._pending.get(equality_key(request), {})
-        found = next((name for name in names if name != request.name), "")
+        pending = self._pending.get(equality_key(request), {})
+        found = next((name for name in pending if name != request.name), "")
         return found or self._expected_equal(request)
 
     def expect(self, request: Request) -> None:
@@ -148,9 +167,13 @@ def _labels(body: Json) -> Mapping[str, str]:
     return dict(member(body, "metadata", "labels") or {})
 
 
+def _verifier(body: Json) -> ReviewVerifier:
+    return ReviewVerifier({key_id: pem.encode() for key_id, pem in (body.get("data") or {}).items()})
+
+
 def _remove(index: dict[_K, dict[str, _V]], key: _K, name: str) -> None:
-    names = index.get(key)
-    if names is not None:
-        names.pop(name, None)
-        if not names:
+    entries = index.get(key)
+    if entries is not None:
+        entries.pop(name, None)
+        if not entries:
             del index[key]

@@ -63,7 +63,7 @@ async def run(settings: Settings, connection: Connection) -> None:
     mounts = Mounts(settings.serving, settings.signing, settings.paths, settings.client_ca)
     async with Client(connection, user_agent="daypass-webhook", wrote=metrics.wrote) as client:
         metrics.clock_skew.set_function(client.clock.skew_seconds)
-        known = Known(client)
+        known = Known(client, settings.namespace)
         for cache in known.caches:
             metrics.follow_cache(
                 cache.resource.plural, cache.__len__, functools.partial(len, cache.faults), cache.silent_seconds
@@ -122,9 +122,9 @@ def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) 
     expressions = CelExpressions()
     controller = names.service_account_username(settings.namespace, names.CONTROLLER)
     never = NEVER_GRANTED | {settings.namespace} | settings.never
-    mutate = mutating(Reviewing(known, mounts.keys, mounts.keys, clock))
+    mutate = mutating(Reviewing(known, mounts.keys, known, clock))
     validate = validating(
-        Guarding(known, expressions, clock, controller, never), PolicyGuarding(known, expressions), mounts.keys
+        Guarding(known, expressions, clock, controller, never), PolicyGuarding(known, expressions), known
     )
     return Listener((lambda: mounts.paths.mutating, mutate), (lambda: mounts.paths.validating, validate))
 
