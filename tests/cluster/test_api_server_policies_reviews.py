@@ -267,6 +267,16 @@ def test_t35_metadata_that_hides_or_ends_a_request_is_guarded(bare_cluster: Bed,
     assert bare_cluster.request("PATCH", path, {"metadata": {"labels": {"team": "shop"}}}, user="alice").status == 200
 
 
+def test_t35_nobody_labels_or_annotates_what_others_asked_for(bare_cluster: Bed, areq: Json) -> None:
+    path = status_path(areq).removesuffix("/status")
+    for metadata in ({"labels": {"team": "mine"}}, {"annotations": {"note": "x" * 1000}}):
+        answer = bare_cluster.request("PATCH", path, {"metadata": metadata}, user="erin")
+        assert answer.status == 403
+        assert "somebody else's" in answer.message
+        for who in ("alice", "admin"):
+            assert bare_cluster.request("PATCH", path, {"metadata": metadata}, user=who).status == 200
+
+
 def test_t35_requesters_cant_delete_requests(bare_cluster: Bed, namespace: str, areq: Json) -> None:
     path = path_of("accessrequests", namespace, areq["metadata"]["name"])
     for user in ("alice", "bob", f"{namespace}/agent"):

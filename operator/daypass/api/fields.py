@@ -20,7 +20,8 @@ _REFUSED: Final = (
     "\\x00-\\x1f\\x7f-\\x9f"  # control characters, with line breaks, tabs and terminal escapes
     "\\x{061c}\\x{200e}\\x{200f}\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}"  # bidirectional marks, embeddings, isolates
     "\\x{200b}\\x{2028}\\x{2029}\\x{2060}-\\x{2064}\\x{feff}\\x{fff9}-\\x{fffb}"  # separators, invisible characters
-    "\\x{e0000}-\\x{e0fff}"  # tags and variation selectors that carry hidden text
+    "\\x{00ad}\\x{034f}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{206a}-\\x{206f}\\x{3164}\\x{ffa0}"  # blanks
+    "\\x{fe00}-\\x{fe0f}\\x{e0000}-\\x{e0fff}"  # tags and variation selectors that carry hidden text
 )
 _REFUSED_CHARACTERS: Final = re.compile(
     "[" + re.sub(r"\\x\{([0-9a-f]+)\}", lambda found: f"\\U{int(found[1], 16):08x}", _REFUSED) + "]"

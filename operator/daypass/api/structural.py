@@ -53,13 +53,20 @@ def _rewrite(node: Mapping[str, Any], definitions: Mapping[str, Any], path: str)
             result[key] = value
     if result.get("default") in ("", [], {}, False) or isinstance(result.get("default"), dict):
         del result["default"]  # absent already means that; written out, it would be stored in every object
-    if PRESERVE_UNKNOWN in result:
-        # Else the API server would prune "field: null" in silence, and a policy be looser than its author wrote (T19).
-        for name in result["properties"].keys() - result.get("required", []):
-            result["properties"][name]["nullable"] = True
+    _keep_nulls(result)
     result.pop("propertyNames", None)
     result.pop("minProperties", None)
     return {key: result[key] for key in sorted(result, key=_rank)}
+
+
+def _keep_nulls(node: Node) -> None:
+    """Have the API server keep ``field: null`` where it keeps unknown fields.
+
+    It prunes them else in silence, and a policy would be looser than its author wrote; we refuse them (T19).
+    """
+    if PRESERVE_UNKNOWN in node:
+        for name in node["properties"].keys() - node.get("required", []):
+            node["properties"][name]["nullable"] = True
 
 
 def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Node:
