@@ -18,7 +18,8 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class FakeApi:
     """Speaks list and watch over TLS; ``answer`` replaces all of it, ``expired``, ``mute`` and ``hang_up`` break it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "127.0.0.1") -> None:
+        self.name = name
         self.objects: dict[str, dict[str, Any]] = {}
         self.version = 100
         self.lists = 0
@@ -35,7 +36,7 @@ class FakeApi:
 
         authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
+        authority.issue_cert(self.name).configure_cert(context)
         authority.cert_pem.write_to_path(str(self._folder / "ca.crt"))
         self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
         await self._runner.setup()

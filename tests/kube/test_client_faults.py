@@ -1,6 +1,7 @@
 """What a caller learns when the API server answers badly, late or not at all: a fake server does that."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from aiohttp import web
 
 from daypass.app.ports import CONFIG_MAPS, SECRETS, ApiError, RefusedError, UnavailableError
 from daypass.kube.client import Client
-from daypass.kube.connection import Connection, ConnectionSettingsError
+from daypass.kube.connection import Connection, ConnectionSettingsError, from_kubeconfig
 from daypass.kube.streams import LineTooLongError, lines
 from daypass.kube.tokens import TokenFile
-from kube.fake import FakeApi
+from kube.fake import FakeApi, until
 
 
 async def test_fake_slow_server_is_no_answer_after_the_timeout(fake_client: Client, fake: FakeApi) -> None:
@@ -134,3 +135,41 @@ async def test_lines_are_whole_whatever_the_chunks() -> None:
 async def test_line_without_end_is_an_error() -> None:
     with pytest.raises(LineTooLongError):
         [line async for line in lines(_chunks(b"x" * 10, b"x" * 10), limit=15)]
+
+
+async def test_fake_server_whose_certificate_is_for_another_name_than_that_of_the_url(tmp_path: Path) -> None:
+    async with FakeApi(tmp_path, "api.example.org") as fake:
+        await fake.put("a", value="1")
+        async with Client(fake.connection, timeout_seconds=5) as client:
+            with pytest.raises(UnavailableError, match="certificate"):
+                await client.list(CONFIG_MAPS, "default")
+        connection = await from_kubeconfig(_kubeconfig(fake.connection, tmp_path, "api.example.org"))
+        async with Client(connection, timeout_seconds=5) as client:
+            found, version = await client.list(CONFIG_MAPS, "default")
+            assert [one["metadata"]["name"] for one in found] == ["a"]
+            stream = client.watch(CONFIG_MAPS, version)
+            event = asyncio.ensure_future(anext(stream))
+            await until(lambda: fake._streams)
+            await fake.put("b", value="1")
+            assert (await event)[0] == "ADDED"
+            await stream.aclose()
+
+
+def _kubeconfig(connection: Connection, folder: Path, server_name: str) -> Path:
+    """As an administrator writes it who reaches the API server under an address that its certificate doesn't name."""
+    cluster = {
+        "server": connection.server,
+        "certificate-authority": str(connection.ca_file),
+        "tls-server-name": server_name,
+    }
+    body = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "clusters": [{"name": "a", "cluster": cluster}],
+        "users": [{"name": "a", "user": {"token": "fake"}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(body))
+    return path

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, ItemsView, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -51,7 +51,6 @@ class Cache(Generic[T]):
         self.synced = asyncio.Event()
         self.faults: dict[str, str] = {}
         """Objects that ``keep`` failed on, with the error: what depends on all of a kind must not decide."""
-        self.relists = 0
         self._client = client
         self._keep = keep
         self._changed = changed
@@ -94,10 +93,6 @@ class Cache(Generic[T]):
         """All that is kept; a snapshot, so that it may change meanwhile."""
         return iter(list(self._kept.values()))
 
-    def items(self) -> ItemsView[str, T]:
-        """All that is kept, by key; a snapshot."""
-        return dict(self._kept).items()
-
     def silent_seconds(self) -> float:
         """Since the API server last answered or sent anything here; infinite before the first list."""
         return time.monotonic() - self._heard_at
@@ -116,7 +111,6 @@ class Cache(Generic[T]):
                     seen.add(self._take(body))
         for key in [key for key in self._versions if key not in seen]:
             self._drop(key)
-        self.relists += 1
         self._version = version
         self._heard_at = time.monotonic()
         self.synced.set()

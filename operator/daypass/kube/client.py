@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypedDict
 
 import aiohttp
 from aiohttp.connector import AddrInfoType
@@ -39,6 +39,13 @@ Page = tuple[list[Json], str]
 """Objects, and the resourceVersion of the state that they are of."""
 
 
+class _Terms(TypedDict):
+    """What holds for every call."""
+
+    allow_redirects: bool
+    server_hostname: str | None
+
+
 class Client:
     """One identity's calls; ``async with`` opens and closes its connections."""
 
@@ -61,6 +68,7 @@ class Client:
         self._user_agent = f"{user_agent}/{__version__}"
         self._wrote = wrote or _ignore
         self._session: aiohttp.ClientSession | None = None
+        self._terms: _Terms = {"allow_redirects": False, "server_hostname": connection.server_name or None}
 
     async def __aenter__(self) -> Self:
         """Nothing is connected yet: the first call does that."""
@@ -198,7 +206,7 @@ class Client:
             # The API server answers a watch at once, however long the stream then is: the ordinary timeout holds.
             async with asyncio.timeout(self._timeout):
                 response = await self._open().get(
-                    self._url(path), headers=self._authorization(), timeout=silence, allow_redirects=False
+                    self._url(path), headers=self._authorization(), timeout=silence, **self._terms
                 )
             async with response:
                 if response.status != HTTPStatus.OK:
@@ -211,10 +219,6 @@ class Client:
                     yield event["type"], body
         except (aiohttp.ClientError, TimeoutError, OSError, LineTooLongError, ValueError, KeyError) as error:
             raise _no_answer(f"watch {resource.plural}", error) from error
-
-    async def get_raw(self, path: str) -> Json:
-        """Any JSON document of the API server, such as ``/version``; ``path`` is trusted as it stands."""
-        return await self._call("GET", path)
 
     async def _write(
         self,
@@ -243,7 +247,7 @@ class Client:
         sent = time.monotonic()
         try:
             async with self._open().request(
-                method, self._url(path), data=body, headers=headers, allow_redirects=False
+                method, self._url(path), data=body, headers=headers, **self._terms
             ) as response:
                 self.clock.observe(response.headers.get("Date", ""), sent, time.monotonic())
                 answer = await response.read()

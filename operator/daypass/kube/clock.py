@@ -55,11 +55,6 @@ class ServerClock:
         """How far the API server is ahead of the host's clock as it stands now; for a metric."""
         return self.timestamp() - self._wall()
 
-    def uncertainty_seconds(self) -> float:
-        """Width of the interval in which the truth lies; infinite before the first answer."""
-        low, high = self._bounds(self._monotonic())
-        return high - low
-
     def _bounds(self, monotonic: float) -> tuple[float, float]:
         drift = max(monotonic - self._measured_at, 0) * DRIFT
         return self._low - drift, self._high + drift
