@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from daypass.cli.collection import collect_seldom
 from daypass.cli.connection import (
     DEFAULT_HEALTH_ADDRESS,
     DEFAULT_NAMESPACE,
@@ -47,6 +48,7 @@ def controller(
     from daypass.observe import logs
 
     logs.configure(log_level)
+    collect_seldom()
 
     async def main() -> NoReturn:
         connection = await connect(server, service_account_dir, kubeconfig)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from daypass.cli.collection import collect_seldom
 from daypass.cli.connection import (
     DEFAULT_HEALTH_ADDRESS,
     DEFAULT_NAMESPACE,
@@ -72,6 +73,7 @@ def webhook(  # noqa: PLR0913 - one parameter an option
 
     host, port = host_and_port(listen)
     logs.configure(log_level)
+    collect_seldom()
     settings = Settings(
         namespace=namespace,
         host=host,
