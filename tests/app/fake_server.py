@@ -181,6 +181,10 @@ class Caches:
     def role(self, _namespace: str, role: RoleReference) -> ResolvedRole | None:
         return self.roles.get(role.name)
 
+    async def role_now(self, _namespace: str, role: RoleReference) -> ResolvedRole | None:
+        body = await self.scene.server.get(CLUSTER_ROLES, role.name)
+        return None if body is None else role_from(body)
+
     def service_account_uid(self, _namespace: str, name: str) -> str:
         return self.accounts.get(name, "")
 

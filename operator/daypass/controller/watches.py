@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from daypass.api.convert import role_from
+from daypass.app.fresh_reads import FreshRead
 from daypass.app.grants import manifests
 from daypass.app.grants.found import FoundObject, Grants
 from daypass.app.policies.known import Policies
@@ -37,7 +40,8 @@ class Watches:
         account_changed: NameChanged,
     ) -> None:
         """The callbacks hear a role with its namespace, a namespace, and ``namespace/name`` of a ServiceAccount."""
-        self._policies = policies
+        self._client, self._policies = client, policies
+        self._readings: WeakValueDictionary[str, FreshRead[ResolvedRole | None]] = WeakValueDictionary()
 
         def heard(_key: str, old: FoundObject | None, new: FoundObject | None) -> None:
             grants.heard(old, new)
@@ -82,6 +86,15 @@ class Watches:
             return self._cluster_roles.get("", role.name)
         return self._roles.get(namespace, role.name)
 
+    async def role_now(self, namespace: str, role: RoleReference) -> ResolvedRole | None:
+        """As ``Known.role_now``."""
+        place = "" if role.kind == CLUSTER_ROLES.kind else namespace
+        key = f"{place}/{role.name}"
+        reading = self._readings.get(key)
+        if reading is None:
+            reading = self._readings[key] = FreshRead(partial(self._read_role, place, role.name))
+        return await reading()
+
     def service_account_uid(self, namespace: str, name: str) -> str:
         """As ``Known.service_account_uid``."""
         return self._accounts.get(namespace, name) or ""
@@ -89,6 +102,10 @@ class Watches:
     def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """As ``Known.namespace_labels``."""
         return self._namespaces.get("", namespace)
+
+    async def _read_role(self, namespace: str, name: str) -> ResolvedRole | None:
+        body = await self._client.get(ROLES if namespace else CLUSTER_ROLES, name, namespace)
+        return None if body is None else role_from(body)
 
     async def chain_synced(self) -> None:
         """Wait until every object of every grant is known."""

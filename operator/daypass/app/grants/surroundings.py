@@ -5,12 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from daypass.api.convert import role_from
 from daypass.api.malformed import MalformedError
 from daypass.app.ports import (
-    CLUSTER_ROLES,
     NAMESPACES,
-    ROLES,
     SERVICE_ACCOUNTS,
     Json,
     Objects,
@@ -35,6 +32,10 @@ class Known(Protocol):
 
     def role(self, namespace: str, role: RoleReference) -> ResolvedRole | None:
         """A role as last heard of."""
+        ...
+
+    async def role_now(self, namespace: str, role: RoleReference) -> ResolvedRole | None:
+        """A role as a read that begins after the call finds it; None when there is none. Raises ApiError."""
         ...
 
     def service_account_uid(self, namespace: str, name: str) -> str:
@@ -72,7 +73,7 @@ async def surroundings(request: Request, known: Known, objects: Objects, *, live
     """
     try:
         role, uid, labels = await asyncio.gather(
-            _role(request, known, objects, live=live),
+            _role(request, known, live=live),
             _subject_uid(request, known, objects, live=live),
             _labels(request, known, objects),
         )
@@ -88,17 +89,12 @@ async def surroundings(request: Request, known: Known, objects: Objects, *, live
     return Surroundings(role, uid, labels, missing=missing)
 
 
-async def _role(request: Request, known: Known, objects: Objects, *, live: bool) -> ResolvedRole | None:
+async def _role(request: Request, known: Known, *, live: bool) -> ResolvedRole | None:
     if not isinstance(request.grant, RoleGrant):
         return None
     reference = request.grant.role
     found = None if live else known.role(request.namespace, reference)
-    if found is not None:
-        return found
-    clustered = reference.kind == CLUSTER_ROLES.kind
-    resource, namespace = (CLUSTER_ROLES, "") if clustered else (ROLES, request.namespace)
-    body = await objects.get(resource, reference.name, namespace)
-    return None if body is None else role_from(body)
+    return found or await known.role_now(request.namespace, reference)
 
 
 async def _subject_uid(request: Request, known: Known, objects: Objects, *, live: bool) -> str:

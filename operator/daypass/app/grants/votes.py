@@ -29,7 +29,7 @@ class Ballots:
     _verifier: Verifier | None = None
     _missed: dict[str, datetime] = field(default_factory=dict)
     _read_at: datetime | None = None
-    _fresh: FreshRead = field(init=False)
+    _fresh: FreshRead[None] = field(init=False)
 
     def __post_init__(self) -> None:
         """Those who need the keys at the same time share one read."""
