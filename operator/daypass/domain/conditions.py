@@ -30,6 +30,8 @@ class State(Enum):
         return self in FINAL
 
 
+_STATES: Final = {state.value: state for state in State}
+
 FINAL: Final = frozenset(
     {State.DENIED, State.TIMED_OUT, State.FAILED, State.EXPIRED, State.REVOKED, State.RELEASED},
 )
@@ -70,7 +72,7 @@ def state_of(record: Record) -> State | None:
     ready = record.condition("Ready")
     if ready is None:
         return None
-    return next((state for state in State if state.value == ready.reason), None)
+    return _STATES.get(ready.reason)
 
 
 def was_approved(record: Record) -> bool:

@@ -28,13 +28,16 @@ class ServerClock:
         self._low = float("-inf")
         self._high = float("inf")
         self._measured_at = monotonic()
+        self._read: tuple[str | None, float] = (None, 0.0)
 
     def observe(self, date: str, sent: float, received: float) -> None:
         """Learn from an answer's ``Date``; ``sent`` and ``received`` are monotonic. What can't be read is ignored."""
-        try:
-            stated = parsedate_to_datetime(date).timestamp()
-        except (TypeError, ValueError):
-            return
+        if date != self._read[0]:  # the same for a second's answers
+            try:
+                self._read = (date, parsedate_to_datetime(date).timestamp())
+            except (TypeError, ValueError):
+                return
+        stated = self._read[1]
         low, high = stated - received, stated + 1 - sent
         known_low, known_high = self._bounds(received)
         self._low, self._high = max(low, known_low), min(high, known_high)

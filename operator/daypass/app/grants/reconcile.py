@@ -97,7 +97,7 @@ class Reconciler:
         if entry.slim is None:
             await tell_unreadable(entry, self.objects, self.journal, self.clock.now())
             return None
-        request, body = self.requests.opened(entry)
+        request, body = entry.opened()
         current: Mapping[str, Any] = body.get("status") or {}
         match phase_of(request):
             case Phase.RESTING:

@@ -12,32 +12,48 @@ from daypass.app.ports import Json
 from daypass.domain.conditions import State, state_of
 from daypass.domain.request import Request
 
-WARM: Final = 256
+WARM: Final = 1024
 """So many of those heard last are kept unpacked, since most are looked at right after."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """One request as it was last heard of."""
 
     key: str
     uid: str
     version: str
-    packed: bytes
     slim: Request | None
     """Without spec and reviews; None when it could not be read: ``fault`` says why."""
-    fault: str = ""
+    fault: str
+    whole: Request | None
+    """Where it could be read, and is at hand."""
+    _body: Json | None
+    _packed: bytes = b""
 
     @property
-    def body(self) -> dict[str, Any]:
-        """The object as JSON."""
-        found: dict[str, Any] = json.loads(zlib.decompress(self.packed))
+    def body(self) -> Json:
+        """The object as JSON, without its managed fields."""
+        if self._body is not None:
+            return self._body
+        found: Json = json.loads(zlib.decompress(self._packed))
         return found
 
     @property
     def state(self) -> State | None:
         """The state that was last written."""
         return None if self.slim is None else state_of(self.slim.record)
+
+    def opened(self) -> tuple[Request, Json]:
+        """The whole request and its JSON, where it could be read."""
+        body = self.body
+        return self.whole or request_from(body), body
+
+    def pack(self) -> None:
+        """Keep it in little memory."""
+        if self._body is not None:
+            self._packed = zlib.compress(json.dumps(self._body, separators=(",", ":")).encode(), 1)
+        self.whole = self._body = None
 
 
 class Requests:
@@ -47,7 +63,7 @@ class Requests:
         self._entries: dict[str, Entry] = {}
         self._keys: dict[str, str] = {}
         self._subjects: dict[str, set[str]] = {}
-        self._warm: dict[str, tuple[str, Request, Json]] = {}
+        self._warm: dict[str, Entry] = {}
 
     def take(self, body: Json) -> Entry | None:
         """Keep an object; None when nothing newer than what is kept."""
@@ -56,17 +72,18 @@ class Requests:
         known = self._entries.get(key)
         if known is not None and int(known.version) >= int(metadata["resourceVersion"]):
             return None
-        slim, fault = None, ""
+        kept = _without_managed_fields(body)
+        slim, whole, fault = None, None, ""
         try:
-            whole = request_from(body)
+            whole = request_from(kept, known.whole if known is not None else None)
             slim = replace(whole, spec={}, reviews=())
-            self._warm[key] = (metadata["resourceVersion"], whole, body)
         except MalformedError as error:
             fault = str(error)
-        packed = zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 1)
-        entry = Entry(key, metadata["uid"], metadata["resourceVersion"], packed, slim, fault)
+        entry = Entry(key, metadata["uid"], metadata["resourceVersion"], slim, fault, whole, kept)
+        self._warm.pop(key, None)
+        self._warm[key] = entry
         if len(self._warm) > WARM:
-            del self._warm[next(iter(self._warm))]
+            self._warm.pop(next(iter(self._warm))).pack()
         if known is not None:
             self._unlink(known)
         self._entries[key] = entry
@@ -74,14 +91,6 @@ class Requests:
         if slim is not None:
             self._subjects.setdefault(slim.subject.username, set()).add(key)
         return entry
-
-    def opened(self, entry: Entry) -> tuple[Request, Json]:
-        """The whole request and its JSON, where the entry could be read; those just heard are still at hand."""
-        version, whole, body = self._warm.get(entry.key, ("", None, None))
-        if whole is not None and body is not None and version == entry.version:
-            return whole, body
-        unpacked = entry.body
-        return request_from(unpacked), unpacked
 
     def drop(self, key: str, uid: str) -> bool:
         """Forget an object that is gone; whether it was known. Another of the same name stays."""
@@ -118,6 +127,12 @@ class Requests:
         self._keys.pop(entry.uid, None)
         if entry.slim is not None:
             _discard(self._subjects, entry.slim.subject.username, entry.key)
+
+
+def _without_managed_fields(body: Json) -> dict[str, Any]:
+    """They are half of an object, and nothing is decided on them."""
+    metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
+    return {**body, "metadata": metadata}
 
 
 def _discard(index: dict[Any, set[str]], name: object, key: str) -> None:
