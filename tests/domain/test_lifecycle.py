@@ -268,6 +268,14 @@ def test_t35_deletion_ends_the_grant_at_once() -> None:
     assert outcome.message.startswith("RequestDeleted")
 
 
+def test_grant_of_which_nobody_knows_the_end_is_none() -> None:
+    request = an_active()
+    request = replace(request, record=replace(request.record, expiration_time=None))
+    outcome = hold(request, a_chain(request, END), a_tally(request), "", NOON)
+    assert outcome.state is State.FAILED
+    assert not outcome.wants.chain
+
+
 def test_job_that_has_not_started_is_looked_at_when_it_is_due() -> None:
     request = an_active()
     outcome = hold(request, a_chain(request, END, started=None), a_tally(request), "", NOON)

@@ -62,6 +62,9 @@ async def test_t38_second_candidate_leads_only_once_the_first_is_gone(client: Cl
     assert asyncio.get_running_loop().time() - stopped > QUICK.renew_deadline
     assert second.held()
     assert not first.held()
+    assert first.taken_over is None
+    assert second.taken_over is not None
+    assert second.taken_over["holderIdentity"] == "one"
     lease = await client.get(LEASES, "daypass-controller", namespace)
     assert lease
     assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]) == ("two", 1)
@@ -76,6 +79,8 @@ async def test_released_lease_is_taken_at_once(client: Client, namespace: str) -
     await first.release()
     assert not first.held()
     await asyncio.wait_for(waiting, 1)
+    assert second.taken_over is not None
+    assert second.taken_over["holderIdentity"] == ""
 
 
 async def test_t38_holder_whose_lease_was_taken_stops_at_the_next_renewal(client: Client, namespace: str) -> None:
