@@ -164,7 +164,10 @@ class AccessRequestStatus(StatusObject):
     pending_deadline_time: fields.Time | None = Field(
         default=None, description="Until when the request waits for approval; then it is TimedOut."
     )
-    approved_time: fields.Time | None = Field(default=None, description="When the last approval needed was there.")
+    approved_time: fields.Time | None = Field(
+        default=None,
+        description="When Daypass found that every approval needed was there; each review says its own time.",
+    )
     start_time: fields.Time | None = Field(default=None, description="When the access became active.")
     expiration_time: fields.Time | None = Field(
         default=None, description="When the access ends by itself: activation plus durationSeconds."
