@@ -123,16 +123,20 @@ class Office:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._relist_now.wait(), PATROL_SECONDS)
             self._patrols += 1
+            due = self._relist_now.is_set() or self._patrols % RELIST_PATROLS == 0
+            self._relist_now.clear()
             try:
-                if self._relist_now.is_set() or self._patrols % RELIST_PATROLS == 0:
+                if self._sweep is not None:
+                    await self._sweep.end_overdue()  # first, so that no other call that fails keeps access alive
+                if due:
                     await self._relist(client)
-                    self._relist_now.clear()
                 if self._reconciler is not None:
                     await self._reconciler.refresh_policies()
                 if self._sweep is not None:
-                    await self._sweep.end_overdue()
                     await self._sweep.bury_orphans()
             except ApiError as error:
+                if due:
+                    self._relist_now.set()
                 log.warning("patrol failed", error=error.message, code=error.code)
                 await asyncio.sleep(RELIST_PAUSE)
 
