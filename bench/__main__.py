@@ -1,6 +1,7 @@
 """``python -m bench``: run the figures, print each beside its goal, write them to ``docs/performance.md``.
 
-``--grants N`` for fewer than 1,000; ``--only P5`` for one; ``--no-write`` leaves the document as it is.
+``--grants N`` for fewer than 1,000; ``--rounds N`` for more than one burst of approvals (P6); ``--only P5`` for one;
+``--no-write`` leaves the document as it is.
 """
 
 import argparse
@@ -22,7 +23,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 ON_A_BED = ("P5", "P6", "P7", "P10")
 
 
-async def _on_a_bed(only: set[str], count: int) -> list[Figure]:
+async def _on_a_bed(only: set[str], count: int, rounds: int) -> list[Figure]:
     figures: list[Figure] = []
 
     def report(*found: Figure) -> None:
@@ -38,7 +39,7 @@ async def _on_a_bed(only: set[str], count: int) -> list[Figure]:
         if "P7" in only:
             report(await grants.one_end(scene))
         if "P6" in only:
-            report(*await grants.many_approvals(scene, count))
+            report(*await grants.many_approvals(scene, count, rounds))
         if "P7" in only:
             report(await grants.many_ends(scene, count))
     return figures
@@ -68,13 +69,14 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--grants", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", action="append", choices=("P3", *ON_A_BED))
     parser.add_argument("--no-write", action="store_true")
     options = parser.parse_args()
     only = set(options.only or ("P3", *ON_A_BED))
     figures = list(_decisions()) if "P3" in only else []
     if only & set(ON_A_BED):
-        figures += asyncio.run(_on_a_bed(only, options.grants))
+        figures += asyncio.run(_on_a_bed(only, options.grants, options.rounds))
     print("\n" + table(figures))
     if not options.no_write:
         head = (

@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bench.figures import Figure, percentile, spread
@@ -26,20 +27,52 @@ async def one_approval(scene: Scene, count: int = 50) -> Figure:
     return Figure("P5", "approval acknowledged to RoleBinding, idle", text, "p50 ≤ 12 ms, p99 ≤ 24 ms", met)
 
 
-async def many_approvals(scene: Scene, count: int) -> list[Figure]:
-    """P6: so many approved at once, until all are bound, and the controller's CPU."""
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What one burst of approvals took, in seconds; processor time is for each grant."""
+
+    first: float
+    last: float
+    controller: float
+    api_server: float
+    all_processes: float
+    taken_back: int
+
+
+async def many_approvals(scene: Scene, count: int, rounds: int) -> list[Figure]:
+    """P6: so many approved at once, until all are bound, and the processor time."""
+    bursts = [await _burst(scene, count) for _ in range(rounds)]
+    alone = await _writes_at_once(scene, count)
+    first, each = [one.first for one in bursts], [one.controller for one in bursts]
+    text = (
+        f"{_range(first, 's')} from the first approval, {_range([one.last for one in bursts], 's')} from the last;"
+        f" {_middle(first) / alone:.1f} times {count} plain creates at once ({alone:.2f} s);"
+        f" {max(one.taken_back for one in bursts)} bindings taken back for a while"
+    )
+    rest = (
+        f"{_range([one.api_server for one in bursts], 'ms', 1000)} in the API server,"
+        f" {_range([one.all_processes for one in bursts], 'ms', 1000)} in all processes"
+    )
+    goal = _middle(first) <= 5, _middle(each) <= 0.005
+    return [
+        Figure("P6", f"{count} requests approved at once, all bound", text, "≤ 5 s", goal[0]),
+        Figure("P6", "controller CPU for each of them", _range(each, "ms", 1000), "≤ 5 ms", goal[1]),
+        Figure("P6", "CPU of the others for each of them, load included", rest, ""),
+    ]
+
+
+async def _burst(scene: Scene, count: int) -> Burst:
     uids = await scene.ask(count, HOUR)
-    cpu, started = scene.controller_cpu_seconds(), time.time()
+    before, started = scene.cpu_seconds(), time.time()
     acknowledged = max(await asyncio.gather(*(scene.approve(uid) for uid in uids)))
     await scene.until(lambda: all(uid in scene.bound for uid in uids), 300, "all bound")
     last = max(scene.bound[uid] for uid in uids)
     await scene.until(lambda: all(scene.state(uid) == "Active" for uid in uids), 300, "all active")
-    each = (scene.controller_cpu_seconds() - cpu) / count
-    text = f"{last - started:.2f} s from the first approval, {last - acknowledged:.2f} s from the last"
-    return [
-        Figure("P6", f"{count} requests approved at once, all bound", text, "≤ 5 s", last - started <= 5),
-        Figure("P6", "controller CPU for each of them", f"{each * 1000:.2f} ms", "≤ 5 ms", each <= 0.005),
-    ]
+    used = {name: (seconds - before[name]) / count for name, seconds in scene.cpu_seconds().items()}
+    taken_back = sum(uid in scene.gone for uid in uids)
+    return Burst(
+        last - started, last - acknowledged, used["controller"], used["kube-apiserver"], sum(used.values()), taken_back
+    )
 
 
 async def one_end(scene: Scene, count: int = 5) -> Figure:
@@ -57,7 +90,7 @@ async def one_end(scene: Scene, count: int = 5) -> Figure:
 
 async def many_ends(scene: Scene, count: int, lasts_seconds: int = 90) -> Figure:
     """P7: ends of so many grants that are due at the same instant, because all start at the same instant."""
-    start = (datetime.now(UTC) + timedelta(seconds=60 + count // 5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    start = (datetime.now(UTC) + timedelta(seconds=30 + count // 10)).strftime("%Y-%m-%dT%H:%M:%SZ")
     uids = await scene.ask(count, lasts_seconds, startTime=start)
     await asyncio.gather(*(scene.approve(uid) for uid in uids))
     await scene.until(lambda: all(scene.state(uid) == "Active" for uid in uids), 300, "all active")
@@ -78,6 +111,20 @@ async def _one_write(scene: Scene, count: int) -> list[float]:
         await scene.admin.create(CONFIG_MAPS, {"metadata": {"name": f"scale-{number}"}}, NAMESPACE)
         took.append(time.perf_counter() - started)
     return took
+
+
+async def _writes_at_once(scene: Scene, count: int) -> float:
+    """Seconds for so many plain creates, all at once."""
+    started = time.perf_counter()
+    made = [{"metadata": {"name": f"burst-{number}"}} for number in range(count)]
+    await asyncio.gather(*(scene.admin.create(CONFIG_MAPS, one, NAMESPACE) for one in made))
+    return time.perf_counter() - started
+
+
+def _range(values: list[float], unit: str, scale: float = 1.0) -> str:
+    """Median of the rounds, with the extremes."""
+    middle, least, most = (of(values) * scale for of in (statistics.median, min, max))
+    return f"{middle:.3g} {unit}" + (f" ({least:.3g} to {most:.3g}, {len(values)} rounds)" if len(values) > 1 else "")
 
 
 def _deadline(scene: Scene, uid: str) -> float:

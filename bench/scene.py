@@ -120,10 +120,18 @@ class Scene:
             text = f"not within {seconds:g} s: {what}\n{self.bed.logs()}"
             raise TimeoutError(text) from error
 
-    def controller_cpu_seconds(self) -> float:
-        """What the controller's process has used so far."""
-        fields = Path(f"/proc/{self.bed.controller.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+    def cpu_seconds(self) -> dict[str, float]:
+        """What each process has used so far: theirs, ours and this one."""
+        plane = self.bed.control_plane
+        processes = {
+            "kube-apiserver": plane.api_server,
+            "etcd": plane.etcd,
+            "kube-controller-manager": plane.controller_manager,
+            "controller": self.bed.controller,
+            "webhook": self.bed.webhook,
+        }
+        pids = {name: process.pid for name, process in processes.items()} | {"load": os.getpid()}
+        return {name: _cpu_seconds(pid) for name, pid in pids.items()}
 
     async def _policy(self) -> None:
         await self.admin.create(APPROVAL_POLICIES, POLICY)
@@ -151,6 +159,11 @@ class Scene:
             elif kind == "DELETED":
                 self.gone.setdefault(uid, now)
         self._seen.set()
+
+
+def _cpu_seconds(pid: int | None) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 
 def _prepare(bed: Bed) -> None:
