@@ -1,6 +1,7 @@
 """Which reviews count."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -95,6 +96,29 @@ async def test_t61_old_keys_that_cannot_be_read_again_count_no_more() -> None:
         await box.genuine(REQUEST)
     with pytest.raises(ApiError):
         await box.renew(REQUEST)
+
+
+async def test_t01_what_was_verified_is_taken_for_genuine_only_as_long_as_reviews_and_keys_are_the_same() -> None:
+    verified: list[Review] = []
+
+    class Counting(Knowing):
+        def genuine(self, review: Review) -> bool:
+            verified.append(review)
+            return super().genuine(review)
+
+    published = Published(KEY)
+    box = Ballots(published, Hand(), "daypass-system", Counting)  # type: ignore[arg-type]
+    for _ in range(3):
+        await box.renew(REQUEST)
+        assert await box.genuine(REQUEST) == list(REQUEST.reviews)
+    assert len(verified) == 2
+    forged = replace(REQUEST, reviews=(replace(REQUEST.reviews[0], key_id="another"), REQUEST.reviews[1]))
+    assert await box.genuine(forged) == [REQUEST.reviews[1]]
+    published.keys.append("one more")
+    await box.renew(REQUEST)
+    del verified[:]
+    await box.genuine(REQUEST)
+    assert len(verified) == 2
 
 
 async def test_t61_key_of_anothers_review_is_not_called_unknown() -> None:

@@ -72,7 +72,10 @@ def _foreign(call: Call, entry: Any, verifier: Verifier) -> Answer | None:  # no
         return refuse("ForeignReview", f"{where}: the new entry is about another digest than the request's")
     unsigned_dry_run = call.dry_run and not review.signature
     if not unsigned_dry_run and not verifier.genuine(review):
-        return refuse("ForeignReview", f"{where}: the new entry is not signed by a key that is published; send status.review alone")
+        return refuse(
+            "ForeignReview",
+            f"{where}: the new entry is not signed by a key that is published; send status.review alone",
+        )
     return None
 
 

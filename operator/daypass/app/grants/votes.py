@@ -13,6 +13,7 @@ from daypass.domain.review import Review, ReviewDecision
 
 RELOAD_SECONDS: Final = 10
 """Reviews by keys that nobody knows don't make us read the keys more often than this."""
+REMEMBERED: Final = 1024
 LASTING_SECONDS: Final = 60
 """Keys that were read longer ago are read again: one that was taken back after a leak must not go on counting."""
 
@@ -27,6 +28,8 @@ class Ballots:
     verifier_of: Callable[[Mapping[str, bytes]], Verifier]
     _keys: dict[str, bytes] = field(default_factory=dict)
     _verifier: Verifier | None = None
+    """Another one as soon as a key is another: what was verified by it is verified again."""
+    _verified: dict[str, tuple[Verifier, list[Review], list[Review]]] = field(default_factory=dict)
     _missed: dict[str, datetime] = field(default_factory=dict)
     _read_at: datetime | None = None
     _fresh: FreshRead[None] = field(init=False)
@@ -42,7 +45,16 @@ class Ballots:
             return []
         await self._learn({review.key_id for review in own})
         verifier = self._verifier
-        return [] if verifier is None else [review for review in own if verifier.genuine(review)]
+        if verifier is None:
+            return []
+        # A request is judged several times by the same keys within moments.
+        by, of, found = self._verified.get(request.uid, (None, [], []))
+        if by is not verifier or of != own:
+            found = [review for review in own if verifier.genuine(review)]
+            self._verified[request.uid] = (verifier, own, found)
+            if len(self._verified) > REMEMBERED:
+                del self._verified[next(iter(self._verified))]
+        return list(found)
 
     def unknown(self, request: Request) -> tuple[str, ...]:
         """Ids of keys that signed reviews of the request and are not published: those reviews are void (T61)."""
@@ -69,8 +81,9 @@ class Ballots:
         now = self.clock.now()
         found = await self.objects.get(CONFIG_MAPS, names.PUBLIC_KEYS_CONFIG_MAP, self.namespace)
         data: Mapping[str, str] = (found or {}).get("data") or {}
-        self._keys = {key_id: pem.encode() for key_id, pem in data.items()}
-        self._verifier = self.verifier_of(self._keys)
+        keys = {key_id: pem.encode() for key_id, pem in data.items()}
+        if self._verifier is None or keys != self._keys:
+            self._keys, self._verifier = keys, self.verifier_of(keys)
         self._read_at = now
 
 
