@@ -1,10 +1,12 @@
 """Every ApprovalPolicy that is known, and what is reported about each: Ready, or Stalled with the reason."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from daypass.api.convert import policy_from, rules_from
 from daypass.api.convert_json import condition_json
@@ -27,6 +29,7 @@ ACCESS_REVIEWS: Final = Resource(
 RULES_REVIEWS: Final = Resource(
     "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False
 )
+REMEMBERED_SECONDS: Final = 60
 RECHECK_SECONDS: Final = 300
 """What the operator may bind changes without any policy changing."""
 MAX_MESSAGE: Final = 32_000
@@ -134,6 +137,8 @@ class Reports:
     policies: Policies
     expressions: Expressions
     _held: tuple[datetime, tuple[Rule, ...]] | None = field(default=None)
+    _allowances: dict[tuple[tuple[str, str], ...], datetime] = field(default_factory=dict)
+    _asking: WeakValueDictionary[tuple[tuple[str, str], ...], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def report(self, name: str) -> datetime | None:
         """Bring a policy's status up to date; when to look again. Raises ApiError."""
@@ -181,12 +186,26 @@ class Reports:
         }
         literal = [one for one in policy.match.namespaces or () if "*" not in one]
         for namespace in literal if role.kind == "Role" and literal else [""]:
-            spec = {"resourceAttributes": attributes | ({"namespace": namespace} if namespace else {})}
-            review = {"apiVersion": ACCESS_REVIEWS.api_version, "kind": ACCESS_REVIEWS.kind, "spec": spec}
-            answer = await self.objects.create(ACCESS_REVIEWS, review)
-            if not (answer.get("status") or {}).get("allowed"):
+            if not await self._allowed(attributes | ({"namespace": namespace} if namespace else {})):
                 return False
         return True
+
+    async def _allowed(self, attributes: Mapping[str, str]) -> bool:
+        """Whether RBAC allows us this; a yes is good for a minute, for many policies name the same roles."""
+        key, now = tuple(sorted(attributes.items())), self.clock.now()
+        if key in self._allowances and now - self._allowances[key] < timedelta(seconds=REMEMBERED_SECONDS):
+            return True
+        spec = {"resourceAttributes": attributes}
+        review = {"apiVersion": ACCESS_REVIEWS.api_version, "kind": ACCESS_REVIEWS.kind, "spec": spec}
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            if key in self._allowances and self._allowances[key] >= now:
+                return True
+            answer = await self.objects.create(ACCESS_REVIEWS, review)
+            if (answer.get("status") or {}).get("allowed"):
+                self._allowances[key] = self.clock.now()
+                return True
+        self._allowances.pop(key, None)
+        return False
 
     async def _beyond(self, rules: Sequence[Rule]) -> list[tuple[str, str]]:
         if not rules:
@@ -199,7 +218,7 @@ class Reports:
     async def held(self, *, fresh: bool = False) -> tuple[Rule, ...]:
         """What the operator itself may do everywhere, a minute old at most; what it holds it may grant by rules."""
         now = self.clock.now()
-        if not fresh and self._held is not None and now - self._held[0] < timedelta(seconds=60):
+        if not fresh and self._held is not None and now - self._held[0] < timedelta(seconds=REMEMBERED_SECONDS):
             return self._held[1]
         spec = {"namespace": "default"}
         review = {"apiVersion": RULES_REVIEWS.api_version, "kind": RULES_REVIEWS.kind, "spec": spec}

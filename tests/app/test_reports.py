@@ -1,0 +1,64 @@
+"""What is reported of policies costs few questions. The API server here is a fake that answers them."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from daypass.app.policies.known import Policies, Reports
+from daypass.app.ports import Json, Resource
+from daypass.expressions.cel import CelExpressions
+
+
+class Answering:
+    """A fake of the calls that reports make."""
+
+    def __init__(self, *, allowed: bool) -> None:
+        self.allowed = allowed
+        self.asked = 0
+        self.told: dict[str, str] = {}
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def create(self, _resource: Resource, _body: Json, _namespace: str = "") -> Json:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return {"status": {"allowed": self.allowed}}
+
+    async def merge_patch(
+        self, _resource: Resource, name: str, patch: Json, _namespace: str = "", subresource: str = ""
+    ) -> Json:
+        self.told[name] = patch[subresource]["conditions"][0]["status"]
+        return a_policy(name, version="2", **{subresource: patch[subresource]})
+
+
+def a_policy(name: str, version: str = "1", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    return {
+        "apiVersion": "daypass.dev/v1alpha1",
+        "kind": "ApprovalPolicy",
+        "metadata": {"name": name, "uid": name, "generation": 1, "resourceVersion": version},
+        "spec": {
+            "effect": "Allow",
+            "match": {"grants": {"roles": [{"kind": "ClusterRole", "name": "edit"}]}},
+            "autoApprove": True,
+        },
+        **more,
+    }
+
+
+@pytest.mark.parametrize(("allowed", "questions"), [(True, 1), (False, 20)])
+async def test_policies_that_name_the_same_role_share_a_yes_but_never_a_no_on_a_fake_server(
+    allowed: bool,  # noqa: FBT001 - a parameter
+    questions: int,
+) -> None:
+    server: Any = Answering(allowed=allowed)
+    policies = Policies()
+    names = [f"policy-{number}" for number in range(20)]
+    for name in names:
+        policies.take(a_policy(name))
+    reports = Reports(server, server, policies, CelExpressions())
+    await asyncio.gather(*map(reports.report, names))
+    assert server.asked == questions
+    assert server.told == dict.fromkeys(names, str(allowed))
