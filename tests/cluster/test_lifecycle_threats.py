@@ -209,7 +209,7 @@ def test_t32_deadline_follows_the_api_server_not_the_clock_of_our_host(errand: E
         assert job is not None
         created = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
         assert abs(datetime.fromisoformat(status["startTime"]) - created) <= timedelta(seconds=1)
-        assert job["spec"]["activeDeadlineSeconds"] in {10, 11}
+        assert job["spec"]["activeDeadlineSeconds"] in {9, 10, 11}, "a second may begin between decision and Job"
         errand.bed.wait_until(lambda: errand.binding(uid) is None)
         late = datetime.now(UTC) - datetime.fromisoformat(status["expirationTime"])
         assert timedelta(seconds=-2) <= late <= timedelta(seconds=3)
