@@ -17,6 +17,8 @@ from bed.folders import REPOSITORY
 NAMESPACE: Final = "daypass-system"
 CHART: Final = REPOSITORY / "helm" / "daypass"
 _POLICY_SECONDS: Final = 30.0
+_REFRESH_SECONDS: Final = 2.0
+"""An API server takes up changed admission policies once a second, and shows nowhere that it has."""
 _REFUSALS: Final = (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
@@ -55,8 +57,12 @@ def install_chart(endpoint: Endpoint, webhook_url: str, values: Mapping[str, obj
         *("--kubeconfig", str(endpoint.admin_kubeconfig)),
     ]
     homes = {f"HELM_{kind}_HOME": str(helm_home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    upgrade = endpoint.request("GET", f"{policies}/daypass-operator-bounds").status == HTTPStatus.OK
     _run(command, os.environ | homes)
     _wait_until_enforced(endpoint)
+    if upgrade:
+        time.sleep(_REFRESH_SECONDS)
 
 
 def run_setup(endpoint: Endpoint, webhook_url: str) -> None:
