@@ -101,7 +101,7 @@ class Errand:
         found = self.status(name).get("conditions") or []
         return next((dict(one) for one in found if one["type"] == kind), {})
 
-    def until(self, name: str, *states: str, timeout: float = 20) -> Json:
+    def until(self, name: str, *states: str, timeout: float = 60) -> Json:
         """Wait for a state; the status then. Another final state fails at once."""
 
         def there() -> bool:
@@ -130,7 +130,7 @@ class Errand:
         group = "apis/batch/v1" if plural == "jobs" else f"apis/{RBAC}/v1"
         return f"/{group}/namespaces/{self.namespace}/{plural}" + (f"/daypass-{uid}" if uid else "")
 
-    def gone(self, uid: str, timeout: float = 20) -> None:
+    def gone(self, uid: str, timeout: float = 60) -> None:
         """Wait until nothing of a grant is left."""
         for plural in ("rolebindings", "jobs", "roles"):
             self.bed.wait_until(lambda p=plural: self.object(p, uid) is None, timeout, what=f"{plural} gone")  # type: ignore[misc]

@@ -70,7 +70,9 @@ class Proxy:
     async def _run(self) -> None:
         """Until ``stop``; ``asyncio.run`` then ends what is still under way."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False)
+        connector = aiohttp.TCPConnector(limit=0)  # streams of killed controllers stay a while
+        timeout = aiohttp.ClientTimeout(total=None)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

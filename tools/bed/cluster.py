@@ -156,7 +156,7 @@ class Bed:
         """The API server's audit log so far."""
         return self.control_plane.audit_events()
 
-    def wait_until(self, condition: Callable[[], T | None], timeout: float = 20.0, what: str = "") -> T:
+    def wait_until(self, condition: Callable[[], T | None], timeout: float = 60.0, what: str = "") -> T:
         """The first truthy value of ``condition``; raises AssertionError, with the end of our logs, after the timeout."""
         deadline = time.monotonic() + timeout
         while True:
