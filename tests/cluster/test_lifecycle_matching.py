@@ -3,7 +3,7 @@
 import pytest
 
 from bed import Bed
-from cluster.errands import TEAM, Errand, Json
+from cluster.errands import MERGE, RBAC, TEAM, Errand, Json
 
 EDIT = {"kind": "ClusterRole", "name": "edit"}
 MALLORY = {"kind": "User", "name": "mallory"}
@@ -60,12 +60,21 @@ def test_t09_a_request_names_no_policy_and_no_approvers(errand: Errand, field: s
     assert loose.status != 201 or field not in loose.json["spec"]
 
 
-def test_t11_a_condition_that_cannot_be_evaluated_grants_nothing(errand: Errand) -> None:
-    condition = {"expression": "request.namespaceLabels['tier'] == 'test'", "message": "test only"}
-    name = errand.policy(autoApprove=True, match={"conditions": [condition]})
+def test_t11_a_role_that_cannot_be_read_any_more_is_not_granted(errand: Errand) -> None:
+    """The watch still knows the role; who grants reads it again, is refused, and says so."""
+    path = f"/apis/{RBAC}/v1/clusterroles/daypass-controller"
+    rules = errand.bed.request("GET", path).json["rules"]
+    blind = [rule for rule in rules if rule["resources"] != ["clusterroles"] or rule["verbs"] == ["bind"]]
+    assert len(blind) == len(rules) - 1
+    errand.policy()
     uid = errand.ask("fix")
-    errand.until("fix", "Undecided")
-    assert name in errand.condition("fix", "Ready")["message"]
-    assert errand.binding(uid) is None
-    errand.bed.kubectl("label", "namespace", errand.namespace, "tier=test")
-    errand.until("fix", "Active")
+    errand.until("fix", "AwaitingApproval")
+    try:
+        assert errand.bed.request("PATCH", path, {"rules": blind}, headers=MERGE).status == 200
+        errand.approve("fix")
+        errand.until("fix", "Undecided")
+        assert "cannot get resource" in errand.condition("fix", "Ready")["message"]
+        assert errand.binding(uid) is None
+    finally:
+        assert errand.bed.request("PATCH", path, {"rules": rules}, headers=MERGE).status == 200
+    errand.until("fix", "Active", timeout=60)

@@ -78,7 +78,7 @@ def possible(outcome: Outcome, now: datetime) -> None:
     if outcome.state.final:
         assert not outcome.wants.chain
         assert outcome.keep_status or outcome.end_time is not None
-    elif not outcome.keep_status and outcome.state is not State.UNDECIDED:
+    elif not outcome.keep_status:
         assert outcome.wake is not None, "nothing waits in vain"
     assert row.granted == (outcome.state is State.ACTIVE)
 
@@ -159,6 +159,26 @@ def test_undecided_keeps_what_was_approved() -> None:
     request = in_state(a_request().build(), State.SCHEDULED, approved_time=NOON)
     outcome = await_answer(request, Observed(), findings(request, evaluation=UNDECIDED), NOON + 90 * MINUTE, None)
     assert (outcome.state, outcome.approved) == (State.UNDECIDED, True)
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(0, 15), (1, 15), (4, 60), (20, 300), (24 * 60 - 1, 60)])
+def test_what_is_undecided_is_looked_at_again_and_ever_more_seldom(minutes: int, seconds: int) -> None:
+    request = in_state(a_request().build(), State.UNDECIDED)
+    outcome = await_answer(request, Observed(), Findings(None, trouble="403"), NOON + minutes * MINUTE, None)
+    assert outcome.wake == NOON + minutes * MINUTE + timedelta(seconds=seconds)
+
+
+def test_what_was_approved_and_is_undecided_is_looked_at_again_every_ten_minutes_at_least() -> None:
+    request = in_state(a_request().build(), State.SCHEDULED, approved_time=NOON)
+    now = NOON + timedelta(days=2)
+    outcome = await_answer(request, Observed(), Findings(None, trouble="403"), now, None)
+    assert outcome.wake == now + 10 * MINUTE
+
+
+def test_what_is_suspended_is_looked_at_again() -> None:
+    request = an_active()
+    outcome = hold(request, a_chain(request, END), a_tally(request), "Suspended: could not be read.", NOON + MINUTE)
+    assert outcome.wake == NOON + MINUTE + timedelta(seconds=15)
 
 
 def test_t37_begun_by_a_killed_controller_goes_on_to_the_end_that_its_job_says() -> None:

@@ -13,6 +13,9 @@ LATE_SECONDS: Final = 5
 EARLY_SECONDS: Final = 5
 """Kubernetes' own controllers may read another clock: what they end so shortly before the deadline has expired."""
 
+RETRY_SOONEST: Final = timedelta(seconds=15)
+RETRY_LATEST: Final = timedelta(minutes=10)
+
 
 def floor(moment: datetime) -> datetime:
     """The whole second in which a moment lies."""
@@ -55,6 +58,15 @@ def corrected_seconds(started: datetime, deadline_seconds: int | None, end: date
 def start_due(created: datetime) -> datetime:
     """When a Job created then must have started."""
     return created + timedelta(seconds=JOB_START_SECONDS)
+
+
+def retry_due(since: datetime, now: datetime) -> datetime:
+    """When to look again at what could not be decided, though nothing happened that we would hear of.
+
+    A permission that was given back, a library that answers again: no watch tells. The longer it lasts, the more
+    seldom we ask, so that ten thousand such requests cost little.
+    """
+    return now + min(max((now - since) / 4, RETRY_SOONEST), RETRY_LATEST)
 
 
 def ended_by_deadline(end: datetime, now: datetime) -> bool:

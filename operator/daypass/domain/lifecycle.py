@@ -92,7 +92,8 @@ def await_answer(
         # Fail closed: what can't be decided waits, and times out; it is never granted (T11, T19).
         if now >= deadline and not was_approved(request.record):
             return outcomes.timed_out(request, deadline, now)
-        return outcomes.undecided(request, findings.trouble or _message(evaluation), deadline)
+        undecided = outcomes.undecided(request, findings.trouble or _message(evaluation), deadline)
+        return undecided.waking(deadlines.retry_due(request.creation_time, now))
     if tally.complete:
         return _approved(request, observed, findings, now, handover)
     if now >= deadline:
@@ -173,7 +174,7 @@ def _live(request: Request, job: FoundJob, end: datetime, drift: str, now: datet
     approved_time = request.record.approved_time or begin
     approval = outcomes.approval_so_far(request)
     if drift:
-        return outcomes.suspended(drift, begin, end, approved_time, approval)
+        return outcomes.suspended(drift, begin, end, approved_time, approval).waking(deadlines.retry_due(begin, now))
     due = deadlines.start_due(job.created)
     if job.started is None and now >= due:
         return outcomes.held_back(begin, end, approved_time, approval)
