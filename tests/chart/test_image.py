@@ -9,7 +9,9 @@ DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 
 
 def test_the_image_runs_as_the_user_that_the_chart_names(tmp_path: Path) -> None:
-    for deployment in of_kind(render(tmp_path), "Deployment"):
+    deployments = of_kind(render(tmp_path), "Deployment")
+    assert len(deployments) == 2
+    for deployment in deployments:
         context = deployment["spec"]["template"]["spec"]["securityContext"]
         assert f"USER {context['runAsUser']}:{context['runAsGroup']}" in DOCKERFILE
 

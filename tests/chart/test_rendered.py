@@ -99,8 +99,9 @@ def options_of(command: str) -> set[str]:
 
 
 def test_commands_know_the_options_that_the_pods_give_them(inside: list[Json]) -> None:
-    for template in pods_of(inside):
-        command, *options = template["spec"]["containers"][0]["args"]
+    pods = [template["spec"]["containers"][0]["args"] for template in pods_of(inside)]
+    assert {command for command, *_ in pods} == {"controller", "webhook", "setup"}
+    for command, *options in pods:
         given = {option.split("=", 1)[0] for option in options}
         assert given <= options_of(command), command
 
@@ -138,7 +139,17 @@ def test_webhooks_fail_closed_and_leave_our_fields_to_setup(mode: str, request: 
 def test_policies_of_the_api_server_fail_closed_and_are_in_force(inside: list[Json]) -> None:
     policies = of_kind(inside, "ValidatingAdmissionPolicy")
     bindings = of_kind(inside, "ValidatingAdmissionPolicyBinding")
-    assert {body["metadata"]["name"] for body in policies} == {body["spec"]["policyName"] for body in bindings}
+    known = {
+        "requests",
+        "reviews",
+        "labelled-objects",
+        "dead-man-jobs",
+        "dead-man-pods",
+        "operator-bounds",
+        "setup-bounds",
+    }
+    assert {body["metadata"]["name"] for body in policies} == {f"daypass-{name}" for name in known}
+    assert {body["spec"]["policyName"] for body in bindings} == {f"daypass-{name}" for name in known}
     assert all(body["spec"]["validationActions"] == ["Deny"] for body in bindings)
     assert all(set(body["spec"]) == {"policyName", "validationActions"} for body in bindings)
     for policy in policies:

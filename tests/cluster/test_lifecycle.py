@@ -106,6 +106,9 @@ def test_deny_policy_denies_with_its_message(errand: Errand) -> None:
 def test_no_policy_denies(errand: Errand) -> None:
     errand.ask("nobody-allows")
     errand.until("nobody-allows", "Denied")
+    assert errand.condition("nobody-allows", "Ready")["message"] == (
+        f"no policy lets alice be granted ClusterRole view in namespace {errand.namespace}"
+    )
 
 
 def test_one_deny_is_final(errand: Errand) -> None:
