@@ -195,6 +195,7 @@ def test_t38_leader_that_hung_alone_ends_though_there_is_news_to_hear(cluster: B
     cluster.controller.resume()
     cluster.wait_until(lambda: cluster.controller.pid is None, what="the former leader ends")
     assert cluster.controller.exit_code == 1
+    free_lease(cluster)
     cluster.controller.start()
     cluster.controller.wait_ready()
 
