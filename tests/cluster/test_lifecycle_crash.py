@@ -201,6 +201,7 @@ def test_t38_leader_that_hung_alone_ends_though_there_is_news_to_hear(cluster: B
 
 
 def test_sigterm_releases_the_lease_and_ends_in_order(cluster: Bed) -> None:
+    cluster.wait_until(lambda: cluster.request("GET", LEASE).json["spec"].get("holderIdentity"), what="it leads")
     started = time.monotonic()
     assert cluster.controller.terminate() == 0
     assert time.monotonic() - started < 10
