@@ -71,6 +71,14 @@ def test_a_stage_that_demands_the_digest_gets_it() -> None:
     assert objects(a_request(), "bob", DENY, stage) == ""
 
 
+def test_an_approval_that_fills_no_place_for_want_of_the_digest_is_asked_for_it() -> None:
+    stages = (a_stage(), a_stage("careful", users=("carol", "dave"), require_digest=True))
+    one = a_request().approved_by("dave")
+    assert f'"digest":"{DIGEST}"' in objects(one, "carol", APPROVE, *stages)
+    assert objects(one, "carol", APPROVE, *stages, digest_confirmed=True) == ""
+    assert objects(a_request(), "carol", APPROVE, *stages) == "", "it fills the place of the team"
+
+
 def test_an_approval_may_be_repeated_with_the_digest_that_a_stage_still_lacks() -> None:
     stages = (a_stage(), a_stage("careful", require_digest=True))
     once = a_request().approved_by("bob")

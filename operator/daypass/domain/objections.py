@@ -1,11 +1,13 @@
 """Decides whether a review that somebody is about to give would count, and says why not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from daypass.domain.eligibility import counts_in, is_eligible, is_listed, is_party
 from daypass.domain.identity import Identity, same_identity
 from daypass.domain.policy import AppliedStage
+from daypass.domain.quorum import tally
 from daypass.domain.request import Request
 from daypass.domain.review import Review, ReviewDecision
 from daypass.domain.wording import people
@@ -43,7 +45,7 @@ def objection(
             return (
                 _not_asked(request, stages, reviewer)
                 or ("approved already: nothing is left to approve" if approved else "")
-                or _digest_owed(request, stages, reviewer, digest_confirmed=digest_confirmed)
+                or ("" if digest_confirmed else _digest_owed(request, stages, reviewer, earlier))
                 or _answered(stages, reviewer, earlier, digest_confirmed=digest_confirmed)
             )
         case _:
@@ -70,9 +72,25 @@ def _asked(stages: Sequence[AppliedStage]) -> str:
 
 
 def _digest_owed(
-    request: Request, stages: Sequence[AppliedStage], reviewer: Identity, *, digest_confirmed: bool
+    request: Request, stages: Sequence[AppliedStage], reviewer: Identity, earlier: Sequence[Review]
 ) -> str:
-    if any(counts_in(one.stage, reviewer, digest_confirmed=digest_confirmed) for one in stages):
+    """Ask for the digest where an approval without it would fill no place, and with it would or might."""
+    approval = Review(
+        version=1,
+        request_uid=request.uid,
+        digest=request.record.digest,
+        decision=ReviewDecision.APPROVE,
+        reviewer=reviewer,
+        time=request.creation_time,
+        key_id="",
+        signature="",
+    )
+
+    def filled(*more: Review) -> int:
+        return sum(len(stage.approved_by) for stage in tally(request, stages, [*earlier, *more]).progress)
+
+    could_count = any(counts_in(one.stage, reviewer, digest_confirmed=False) for one in stages)
+    if could_count and not filled(approval) == filled() < filled(replace(approval, digest_confirmed=True)):
         return ""
     return (
         "your stage wants to know that you read what you approve: read the request, then add "

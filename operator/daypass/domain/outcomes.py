@@ -209,7 +209,9 @@ def approval_so_far(request: Request) -> str:
 
 def _whom(stage: StageProgress) -> str:
     have, need = len(stage.approved_by), stage.stage.required
-    return f"policy {stage.policy}, stage {stage.stage.name} ({have} of {need}): {people(stage.stage.approvers)}"
+    demand = ", with the digest" if stage.stage.require_digest else ""
+    who = people(stage.stage.approvers)
+    return f"policy {stage.policy}, stage {stage.stage.name} ({have} of {need}): {who}{demand}"
 
 
 def _said(review: Review) -> str:

@@ -32,6 +32,8 @@ RULES_REVIEWS: Final = Resource(
 REMEMBERED_SECONDS: Final = 60
 RECHECK_SECONDS: Final = 300
 """What the operator may bind changes without any policy changing."""
+FAULTY_RECHECK_SECONDS: Final = 15
+"""Whoever mends what a policy complains of looks at the policy next."""
 MAX_MESSAGE: Final = 32_000
 REMEMBERED: Final = 10_000
 """So many policies that are gone are not taken for new ones when old news of them come in."""
@@ -154,7 +156,7 @@ class Reports:
         if any(current.get(key) != value for key, value in wanted.items()):
             patch = {"metadata": {"resourceVersion": body["metadata"]["resourceVersion"]}, "status": wanted}
             self.policies.take(await self.objects.merge_patch(APPROVAL_POLICIES, name, patch, subresource="status"))
-        return now + timedelta(seconds=RECHECK_SECONDS)
+        return now + timedelta(seconds=FAULTY_RECHECK_SECONDS if faults else RECHECK_SECONDS)
 
     async def _faults(self, name: str) -> tuple[tuple[str, str], ...]:
         """Reason and text of each thing that is wrong."""
