@@ -119,6 +119,17 @@ def test_folders_and_standard_input_can_be_checked(tmp_path: Path) -> None:
     assert runner.invoke(app, ["policy", "check", str(tmp_path / "deep"), "-"], input="a: [").exit_code == 1
 
 
+def test_a_folder_may_hold_other_files_but_some_policy(tmp_path: Path) -> None:
+    other = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n"
+    (tmp_path / "kustomization.yaml").write_text(other)
+    runner = CliRunner()
+    nothing = runner.invoke(app, ["policy", "check", str(tmp_path)])
+    assert (nothing.exit_code, nothing.stderr) == (1, f"{tmp_path}: holds no ApprovalPolicy\n")
+    (tmp_path / "a.yaml").write_text(a_policy("a"))
+    assert runner.invoke(app, ["policy", "check", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(app, ["policy", "check", str(tmp_path / "kustomization.yaml")]).exit_code == 1
+
+
 def test_times_stay_text_and_deep_nesting_is_no_crash() -> None:
     assert list(documents("a: 2026-01-31T12:00:00Z")) == [(1, {"a": "2026-01-31T12:00:00Z"})]
     with pytest.raises(UnreadableError):

@@ -28,7 +28,8 @@ def check(files: FilesArgument) -> None:
     except (OSError, UnicodeDecodeError) as error:
         typer.echo(f"daypass policy check: {error}", err=True)
         raise typer.Exit(1) from None
-    report = policy_check.check(texts, CelExpressions())
+    walked = {name for file in files if file.is_dir() for name in texts if Path(name).is_relative_to(file)}
+    report = policy_check.check(texts, CelExpressions(), walked=walked)
     for name in report.valid:
         typer.echo(f"approvalpolicy.daypass.dev/{name} is valid")
     for finding in report.warnings:

@@ -1,7 +1,7 @@
 """Decides whether the policies of some files could be applied: what ``daypass policy check`` says."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -52,14 +52,24 @@ class _Document:
         return Finding(self.file, self.number, self.name, violation)
 
 
-def check(files: Mapping[str, str], expressions: Expressions) -> Report:
+def check(files: Mapping[str, str], expressions: Expressions, *, walked: Collection[str] = ()) -> Report:
     """Judge every ApprovalPolicy in the texts, by itself and beside the others; objects of other groups are left out.
 
     Rule: what the webhook would refuse is an error; a name in ``unless`` that is in none of the files is a warning,
-    for that policy may be in the cluster already.
+    for that policy may be in the cluster already. A file that was ``walked`` upon in a folder may hold no policy, but
+    some file must hold one.
     """
     report = Report()
-    found = [document for file, text in files.items() for document in _policies(file, text, report)]
+    found: list[_Document] = []
+    for file, text in files.items():
+        policies = list(_policies(file, text, report))
+        found += policies
+        if not policies and file not in walked and not any(one.file == file for one in report.errors):
+            # Fail closed: a check that looked at nothing must not pass for one that found nothing.
+            report.errors.append(Finding(file, 0, "", Violation("", "holds no ApprovalPolicy")))
+    if not found and not report.errors:
+        where = ", ".join(sorted({file.rpartition("/")[0] or "." for file in walked}))
+        report.errors.append(Finding(where, 0, "", Violation("", "holds no ApprovalPolicy")))
     judged = [(one, *validate_policy(one.body, expressions)) for one in found]
     known = [policy for _, policy, _ in judged if policy is not None]
     unreadable = [
@@ -81,7 +91,6 @@ def check(files: Mapping[str, str], expressions: Expressions) -> Report:
 
 def _policies(file: str, text: str, report: Report) -> Iterator[_Document]:
     """The policies of one text; what can't be read, and what looks like a policy and is none, is an error."""
-    some = False
     try:
         for number, body in documents(text):
             if not isinstance(body, dict):
@@ -90,20 +99,14 @@ def _policies(file: str, text: str, report: Report) -> Iterator[_Document]:
             group = str(body.get("apiVersion", "")).partition("/")[0]
             kind = body.get("kind")
             if kind == "ApprovalPolicy":
-                some = True
                 yield _Document(file, number, body, _name_of(body))
                 if "apiVersion" not in body:
                     report.errors.append(Finding(file, number, "", Violation("apiVersion", "is required")))
             elif group == names.GROUP and kind != "AccessRequest":
-                some = True
                 what = Violation("kind", f"{kind} is no kind of {names.GROUP}: ApprovalPolicy or AccessRequest")
                 report.errors.append(Finding(file, number, "", what))
     except UnreadableError as error:
         report.errors.append(Finding(file, 0, "", Violation("", str(error))))
-        return
-    if not some:
-        # Fail closed: a check that looked at nothing must not pass for one that found nothing.
-        report.errors.append(Finding(file, 0, "", Violation("", "holds no ApprovalPolicy")))
 
 
 def _name_of(body: Mapping[str, Any]) -> str:
