@@ -120,8 +120,10 @@ class Office:
     async def patrol(self, client: Client) -> None:
         """Look now and then for what no event told: grants without requests, requests that went unheard."""
         while True:
+            # Not wait_for: of Python 3.11 it swallows a cancellation that comes together with the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._relist_now.wait(), PATROL_SECONDS)
+                async with asyncio.timeout(PATROL_SECONDS):
+                    await self._relist_now.wait()
             self._patrols += 1
             due = self._relist_now.is_set() or self._patrols % RELIST_PATROLS == 0
             self._relist_now.clear()
