@@ -20,6 +20,7 @@ from bench.scene import Scene
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "performance.md"
+REMARKS = Path(__file__).with_name("remarks.md")
 ON_A_BED = ("P5", "P6", "P7", "P10")
 
 
@@ -74,6 +75,7 @@ def main() -> None:
     parser.add_argument("--no-write", action="store_true")
     options = parser.parse_args()
     only = set(options.only or ("P3", *ON_A_BED))
+    before = f"{os.getloadavg()[0]:.1f}"
     figures = list(_decisions()) if "P3" in only else []
     if only & set(ON_A_BED):
         figures += asyncio.run(_on_a_bed(only, options.grants, options.rounds))
@@ -82,9 +84,9 @@ def main() -> None:
         head = (
             "# Performance\n\n"
             "Written by `make bench`: API server, etcd, controller, webhook and the load itself share the machine.\n\n"
-            f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {_machine()}.\n\n"
+            f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {_machine()}, load average {before} before.\n\n"
         )
-        DOCUMENT.write_text(head + table(figures))
+        DOCUMENT.write_text(head + table(figures) + REMARKS.read_text())
 
 
 if __name__ == "__main__":
