@@ -20,7 +20,7 @@ async def one_approval(scene: Scene, count: int = 50) -> Figure:
         acknowledged = await scene.approve(uid)
         await scene.until(lambda uid=uid: uid in scene.bound, 30, "a binding")
         took.append(scene.bound[uid] - acknowledged)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.25)  # the API server makes its caches current for lists once in 100 ms
     met = statistics.median(took) <= 0.012 and percentile(took, 0.99) <= 0.024
     alone = await _one_write(scene, count)
     text = f"{spread(took)}; {_middle(took) / _middle(alone):.1f} times one write by itself ({spread(alone)})"
@@ -88,9 +88,9 @@ async def one_end(scene: Scene, count: int = 5) -> Figure:
     return Figure("P7", "end of one grant after its deadline", spread(took), "p50 ≤ 30 ms", _middle(took) <= 0.03)
 
 
-async def many_ends(scene: Scene, count: int, lasts_seconds: int = 90) -> Figure:
+async def many_ends(scene: Scene, count: int, lasts_seconds: int = 60) -> Figure:
     """P7: ends of so many grants that are due at the same instant, because all start at the same instant."""
-    start = (datetime.now(UTC) + timedelta(seconds=30 + count // 10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    start = (datetime.now(UTC) + timedelta(seconds=20 + count // 20)).strftime("%Y-%m-%dT%H:%M:%SZ")
     uids = await scene.ask(count, lasts_seconds, startTime=start)
     await asyncio.gather(*(scene.approve(uid) for uid in uids))
     await scene.until(lambda: all(scene.state(uid) == "Active" for uid in uids), 300, "all active")
