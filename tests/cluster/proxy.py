@@ -20,7 +20,7 @@ from bed.pki import Authority
 from bed.processes import Process
 
 NOT_COUNTED: Final = ("/leases", "/events", "/selfsubject", "/approvalpolicies")
-DROPPED: Final = {"Content-Length", "Transfer-Encoding", "Content-Encoding", "Connection", "Host"}
+DROPPED: Final = {"Content-Length", "Transfer-Encoding", "Connection", "Host"}
 
 Fault = Callable[[web.Request], web.Response | None]
 
