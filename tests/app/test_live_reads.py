@@ -222,7 +222,7 @@ async def test_drift_names_what_changed_role_or_subject(scene: Scene) -> None:
     scene.role(RULES)
     await scene.run("fix")
     assert scene.state() == "Active"
-    scene.account(made=NOW + timedelta(seconds=90))
+    scene.account(made=scene.server.now() + timedelta(seconds=90))
     await scene.run("fix")
     assert scene.state() == "Suspended"
     assert "ServiceAccount shop/agent is not the one that was approved, but was made anew" in scene.message()

@@ -286,5 +286,6 @@ def test_t35_requesters_cant_delete_requests(bare_cluster: Bed, namespace: str, 
 
 def test_t33_kubernetes_itself_can_finish_a_deletion(bare_cluster: Bed, namespace: str, areq: Json) -> None:
     name = areq["metadata"]["name"]
-    bare_cluster.kubectl("delete", "accessrequest", name, "-n", namespace, "--cascade=foreground", "--timeout=20s")
+    # The garbage collector looks for new kinds every 30 s, so on a young bed it does not know requests yet.
+    bare_cluster.kubectl("delete", "accessrequest", name, "-n", namespace, "--cascade=foreground", "--timeout=90s")
     assert bare_cluster.get("accessrequest", name, namespace) is None
