@@ -269,7 +269,24 @@ def test_what_a_reviewer_submits_is_checked() -> None:
 
 @pytest.mark.parametrize(
     "character",
-    ["\n", "\t", "\r", "\0", "\x1b", "\x7f", "\x9b", "\u061c", "\u200e", "\u202e", "\u2068", "\ufeff", "\u00ad", "\u3164", "\ufe0f", "\U000e0041"],
+    [
+        "\n",
+        "\t",
+        "\r",
+        "\0",
+        "\x1b",
+        "\x7f",
+        "\x9b",
+        "\u061c",
+        "\u200e",
+        "\u202e",
+        "\u2068",
+        "\ufeff",
+        "\u00ad",
+        "\u3164",
+        "\ufe0f",
+        "\U000e0041",
+    ],
 )
 def test_t15_text_that_shows_something_else_than_it_holds_is_not_plain(character: str) -> None:
     assert not fields.is_plain(f"a{character}b")
