@@ -211,12 +211,15 @@ class Client:
             async with response:
                 if response.status != HTTPStatus.OK:
                     raise self._failed(response, await response.read())
-                async for line in lines(response.content.iter_any()):
-                    event = json.loads(line)
-                    body = event["object"]
-                    if event["type"] == "ERROR":
-                        raise _stream_error(body)
-                    yield event["type"], body
+                try:
+                    async for line in lines(response.content.iter_any()):
+                        event = json.loads(line)
+                        body = event["object"]
+                        if event["type"] == "ERROR":
+                            raise _stream_error(body)
+                        yield event["type"], body
+                finally:
+                    _abort(response)
         except (aiohttp.ClientError, TimeoutError, OSError, LineTooLongError, ValueError, KeyError) as error:
             raise _no_answer(f"watch {resource.plural}", error) from error
 
@@ -286,6 +289,13 @@ def _no_answer(call: str, error: Exception) -> UnavailableError:
 def _stream_error(status: Json) -> ApiError:
     code = int(status.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR)
     return error_for(code, str(status.get("reason") or ""), str(status.get("message") or "watch failed"))
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """Let go of a stream that was left in its middle at once: TLS would wait up to 30 s for the peer's farewell."""
+    transport = response.connection.transport if response.connection is not None else None
+    if transport is not None:
+        transport.abort()
 
 
 def _watched_socket(address: AddrInfoType) -> socket.socket:
