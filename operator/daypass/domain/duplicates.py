@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable
 from typing import Final, assert_never
 
 from daypass.domain.permissions import Rule
-from daypass.domain.request import Grant, Request, RoleGrant, RulesGrant
+from daypass.domain.request import ActionGrant, Grant, Request, RoleGrant, RulesGrant, WorkloadGrant
 
 MAX_ATOMS: Final = 2_000
 """As much of a request is compared; two that agree in so much are equal for this purpose."""
@@ -45,6 +45,8 @@ def _grant_key(grant: Grant) -> Hashable:
         case RulesGrant(rules):
             atoms = itertools.chain.from_iterable(map(_atoms, rules))
             return frozenset(itertools.islice(atoms, MAX_ATOMS))
+        case WorkloadGrant() | ActionGrant():
+            return grant
         case _:
             assert_never(grant)
 

@@ -7,7 +7,7 @@ from typing import assert_never
 from daypass.domain.expressions import Facts
 from daypass.domain.identity import subject_of
 from daypass.domain.permissions import Rule
-from daypass.domain.request import Request, RoleGrant, RulesGrant
+from daypass.domain.request import ActionGrant, Request, RoleGrant, RulesGrant, WorkloadGrant
 from daypass.domain.risk import Risk
 
 
@@ -20,7 +20,7 @@ def facts(
     ``request.resources`` and ``request.apiGroups`` come from them where a role is asked for too, because an empty
     list would make ``request.verbs.all(v, v == 'get')`` true of every role (T27).
     """
-    granted = request.grant.rules if isinstance(request.grant, RulesGrant) else tuple(rules)
+    granted = _rules(request, rules)
     kind, role_kind, role_name = _grant(request)
     requester, subject = request.requester, request.subject
     return {
@@ -33,7 +33,7 @@ def facts(
         "request.verbs": _union(rule.verbs for rule in granted),
         "request.resources": _union(rule.resources for rule in granted),
         "request.apiGroups": _union(rule.api_groups for rule in granted),
-        "request.privileges": (),
+        "request.privileges": request.grant.privileges if isinstance(request.grant, WorkloadGrant) else (),
         "request.durationSeconds": request.duration_seconds,
         "request.reason": request.reason,
         "request.ticket": request.ticket,
@@ -59,6 +59,22 @@ def _grant(request: Request) -> tuple[str, str, str]:
             return ("Role", role.kind, role.name)
         case RulesGrant():
             return ("Rules", "", "")
+        case WorkloadGrant():
+            return ("Workload", "", "")
+        case ActionGrant():
+            return ("Action", "", "")
+        case _:
+            assert_never(request.grant)
+
+
+def _rules(request: Request, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    match request.grant:
+        case RoleGrant() | WorkloadGrant():
+            return tuple(rules)
+        case RulesGrant(own):
+            return own
+        case ActionGrant(verb, group, resource, subresource, name):
+            return (Rule((verb,), (group,), (f"{resource}/{subresource}" if subresource else resource,), (name,)),)
         case _:
             assert_never(request.grant)
 

@@ -11,7 +11,7 @@ from daypass.domain.identity import SubjectKind
 from daypass.domain.label_selectors import selects
 from daypass.domain.policy import Effect, Grants, IdentityPattern, Policy
 from daypass.domain.policy_set import PolicySet
-from daypass.domain.request import Request, RoleGrant, RulesGrant
+from daypass.domain.request import ActionGrant, Request, RoleGrant, RulesGrant, WorkloadGrant
 from daypass.domain.risk import Risk
 
 
@@ -170,6 +170,8 @@ def _fits_grants(grants: Grants, request: Request, effect: Effect) -> bool:
                     return any(coverage.overlaps(denied, rule) for denied in grants.rules for rule in rules)
                 case _:
                     assert_never(effect)
+        case WorkloadGrant() | ActionGrant():
+            return effect is Effect.DENY  # Fail closed: nothing lists these yet.
         case _:
             assert_never(request.grant)
 

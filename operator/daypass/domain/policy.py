@@ -54,12 +54,25 @@ class LabelRequirement:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionPattern:
+    """Operations that a policy speaks of; ``resources`` as ``PLURAL`` or ``PLURAL/SUBRESOURCE``, names are globs."""
+
+    verbs: tuple[str, ...]
+    groups: tuple[str, ...]
+    resources: tuple[str, ...]
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """What a policy lets be asked for; what it does not list, it does not match."""
 
     roles: tuple[RoleReference, ...] = ()
     rules: tuple[Rule, ...] = ()
     """An upper bound for requests of kind Rules."""
+    privileges: tuple[str, ...] = ()
+    """An upper bound for requests of kind Workload: privileges, profiles, globs of values."""
+    actions: tuple[ActionPattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,78 @@ class AppliedStage:
     stage: Stage
 
 
+class GateMode(Enum):
+    """What a gate does with what no approved request covers: stop it, warn the caller, or only record it."""
+
+    ENFORCE = "Enforce"
+    WARN = "Warn"
+    AUDIT = "Audit"
+
+
+class OnMissing(Enum):
+    """What becomes of a pod that no approved request covers."""
+
+    DENY = "Deny"
+    HOLD = "Hold"
+
+
+class OnExpiry(Enum):
+    """What becomes of the pods that were admitted under a request when it ends."""
+
+    KEEP = "Keep"
+    EVICT = "Evict"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerKind:
+    """A kind of object that controls pods; ``group`` is empty for the core group."""
+
+    group: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadGate:
+    """Which pods need an approved request: those of agents that use one of the privileges.
+
+    A pod is an agent's if its ServiceAccount, its creator or an author of its workload is one of ``agents``; where
+    that is None, every pod of the namespaces is. ``owner_kinds`` and ``pod_labels`` add pods, they take none away:
+    whoever makes the pod chooses both (T40).
+    """
+
+    namespaces: tuple[str, ...]
+    """Globs; what the policy's own match says where the gate says nothing."""
+    privileges: tuple[str, ...]
+    agents: tuple[IdentityPattern, ...] | None = None
+    owner_kinds: tuple[OwnerKind, ...] = ()
+    pod_labels: tuple[tuple[str, str], ...] = ()
+    on_missing: OnMissing = OnMissing.DENY
+    request: bool = False
+    """Whether Daypass makes the request itself; a hold always does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionGate:
+    """Which operations need an approved request; ``by`` None means by anyone."""
+
+    namespaces: tuple[str, ...]
+    """As in WorkloadGate; objects of the whole cluster are always looked at."""
+    pattern: ActionPattern
+    by: tuple[IdentityPattern, ...] | None = None
+    binding_subjects: tuple[IdentityPattern, ...] | None = None
+    """Only RoleBindings and ClusterRoleBindings that name one of these."""
+    request: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The part of a policy that says which workloads and operations need an approved request."""
+
+    mode: GateMode = GateMode.ENFORCE
+    workloads: WorkloadGate | None = None
+    actions: tuple[ActionGate, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """One ApprovalPolicy; with ``auto_approve`` there are no stages."""
@@ -128,3 +213,5 @@ class Policy:
     limits: Limits = Limits()
     auto_approve: bool = False
     stages: tuple[Stage, ...] = ()
+    gate: Gate | None = None
+    on_expiry: OnExpiry = OnExpiry.KEEP

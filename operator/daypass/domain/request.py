@@ -25,7 +25,70 @@ class RulesGrant:
     rules: tuple[Rule, ...]
 
 
-Grant: TypeAlias = RoleGrant | RulesGrant
+@dataclass(frozen=True, slots=True)
+class OwnerReference:
+    """The object that controls a pod, at the top of its chain of owners."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadGrant:
+    """Ask for leave to run pods with privileges: a permit at admission, for which nothing is made.
+
+    A privilege is ``CONTROL`` or ``CONTROL:VALUE`` (see ``privileges``); without a value it means every value.
+    """
+
+    service_account_name: str
+    privileges: tuple[str, ...]
+    pod_template_digest: str = ""
+    """What the pods run, and nothing else; empty means anything with these privileges."""
+    max_pods: int = 1
+    """How many pods in all may be admitted under it."""
+    owner: OwnerReference | None = None
+    """This and what follows is Daypass's own word, in requests that it makes itself."""
+    authors: tuple[str, ...] = ()
+    """Usernames of who made or changed the workload: they count as requesters (T55)."""
+    authors_unknown: bool = False
+    """Whether somebody may have had a hand in it whom nobody knows: then nobody's single approval suffices (T69)."""
+    findings: tuple[str, ...] = ()
+    """What the pod runs and which privileges it uses where, for the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionGrant:
+    """Ask for leave to do one operation, ``max_uses`` times: a permit at admission, for which nothing is made."""
+
+    verb: str
+    """create, update (patches too), delete or connect."""
+    group: str
+    resource: str
+    subresource: str
+    name: str
+    object_digest: str = ""
+    max_uses: int = 1
+    findings: tuple[str, ...] = ()
+    """Daypass's own word on what the operation does, in requests that it makes itself."""
+
+
+Grant: TypeAlias = RoleGrant | RulesGrant | WorkloadGrant | ActionGrant
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One admission under a permit, reserved when admission let it through (T47, T48)."""
+
+    key: str
+    """What makes two calls one use: the object's uid, with the resourceVersion before an UPDATE; random for CONNECT."""
+    kind: str
+    name: str
+    uid: str
+    time: datetime
+    confirmed: bool = False
+    """Whether the object was seen since: an unconfirmed use is given back after a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +147,7 @@ class Record:
     expiration_time: datetime | None = None
     end_time: datetime | None = None
     objects: tuple[ObjectReference, ...] = ()
+    uses: tuple[Use, ...] = ()
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if it was ever written."""
@@ -113,3 +177,8 @@ class Request:
     deletion_time: datetime | None = None
     reviews: tuple[Review, ...] = ()
     record: Record = field(default_factory=Record)
+
+    @property
+    def permits(self) -> bool:
+        """Whether this is leave at admission (workload, action), for which no object is made."""
+        return isinstance(self.grant, WorkloadGrant | ActionGrant)

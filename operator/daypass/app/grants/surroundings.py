@@ -16,7 +16,7 @@ from daypass.app.ports import (
 from daypass.domain.identity import SubjectKind
 from daypass.domain.permissions import ResolvedRole, RoleReference, Rule
 from daypass.domain.policy import Policy
-from daypass.domain.request import Request, RoleGrant
+from daypass.domain.request import Request, RoleGrant, RulesGrant
 
 
 class Known(Protocol):
@@ -63,7 +63,7 @@ class Surroundings:
         """What the grant would give."""
         if isinstance(request.grant, RoleGrant):
             return () if self.role is None else self.role.rules
-        return request.grant.rules
+        return request.grant.rules if isinstance(request.grant, RulesGrant) else ()
 
 
 async def surroundings(request: Request, known: Known, objects: Objects, *, live: bool) -> Surroundings:
