@@ -131,7 +131,8 @@ def test_webhooks_fail_closed_and_leave_our_fields_to_setup(mode: str, request: 
         assert {"accessrequests", "accessrequests/status"} <= resources  # T01: the subresource by its name
         assert not [resource for resource in resources if "*" in resource]
         expressions = [condition["expression"] for condition in webhook["matchConditions"]]
-        assert any("system:serviceaccount:daypass-system:daypass-controller" in each for each in expressions)
+        for account in ("daypass-controller", "daypass-webhook"):
+            assert any(f'"system:serviceaccount:daypass-system:{account}"' in each for each in expressions)
     (requests,) = named(objects, "MutatingWebhookConfiguration", "daypass-requests")["webhooks"]
     assert requests["reinvocationPolicy"] == "Never"
 

@@ -19,6 +19,15 @@ spec:
 {{ include "daypass.username" (list . "daypass-controller") | toJson }}
 {{- end }}
 
+{{- define "daypass.webhookUsername" -}}
+{{ include "daypass.username" (list . "daypass-webhook") | toJson }}
+{{- end }}
+
+{{/* The two that run all the time; setup never touches requests. */}}
+{{- define "daypass.ownUsernames" -}}
+[{{ include "daypass.controllerUsername" . }}, {{ include "daypass.webhookUsername" . }}]
+{{- end }}
+
 {{/* Kubernetes' own controllers that finish deletions: exact names, as ServiceAccounts and as one process. */}}
 {{- define "daypass.garbageCollectors" -}}
 ["system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"]

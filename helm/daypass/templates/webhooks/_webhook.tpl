@@ -18,8 +18,9 @@ service: {name: daypass-webhook, namespace: {{ $root.Release.Namespace }}, port:
 {{- end -}}
 {{- end }}
 
-{{/* What both webhooks share. The controller works, and ends grants, with every webhook dead; the garbage collector
-can't change a spec and must be able to finish deletions. */}}
+{{/* What both webhooks share. The controller works, and ends grants, with every webhook dead; the webhook's own calls
+(requests that it makes, uses that it notes) don't come back to it. The API server's policies bound both. The garbage
+collector can't change a spec and must be able to finish deletions. */}}
 {{- define "daypass.webhookTerms" -}}
 failurePolicy: Fail
 matchPolicy: Equivalent
@@ -27,8 +28,9 @@ sideEffects: None
 admissionReviewVersions: [v1]
 timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
 matchConditions:
-- name: not-the-controller
-  expression: request.userInfo.username != {{ include "daypass.username" (list . "daypass-controller") | toJson }}
+- name: not-daypass-itself
+  expression: >-
+    !(request.userInfo.username in {{ include "daypass.ownUsernames" . }})
 - name: not-the-garbage-collector
   expression: >-
     !(request.userInfo.username in {{ include "daypass.celList" (list "system:serviceaccount:kube-system:generic-garbage-collector" "system:kube-controller-manager") }})
