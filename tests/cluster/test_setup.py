@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -159,12 +160,20 @@ async def test_run_again_it_changes_nothing(bed: Bed, client: Client) -> None:
 def paths(bed: Bed) -> dict[str, list[str]]:
     """The paths that the webhook takes calls at, the one in use first."""
     entries = secret(bed, "daypass-webhook-paths")
-    return {kind: entries[kind].decode().split() for kind in ("mutating", "validating")}
+    return {kind: entries[kind].decode().split() for kind in ("mutating", "validating", "gates", "holds")}
+
+
+def endpoints(bed: Bed) -> dict[str, Any]:
+    """Where the controller has the configurations call that it computes from the gates."""
+    body = bed.get("configmap", "daypass-gates-endpoint", NAMESPACE)
+    assert body is not None
+    return {kind: json.loads(entry) for kind, entry in body["data"].items()}
 
 
 def used(bed: Bed) -> dict[str, str]:
     configurations = {"mutating": "daypass-requests", "validating": "daypass-validation"}
     urls = {kind: client_config(bed, kind, name)["url"] for kind, name in configurations.items()}
+    urls |= {kind: config["url"] for kind, config in endpoints(bed).items()}
     assert all(url.startswith(f"{bed.webhook_url}/") for url in urls.values())
     return {kind: url.rpartition("/")[2] for kind, url in urls.items()}
 
@@ -172,7 +181,7 @@ def used(bed: Bed) -> dict[str, str]:
 async def test_t52_paths_are_256_random_bits_each(bed: Bed, client: Client) -> None:
     await a_setup(bed, client, datetime.now(UTC)).run()
     known = [path for lines in paths(bed).values() for path in lines]
-    assert len(set(known)) == 4
+    assert len(set(known)) >= 8
     assert all(len(bytes.fromhex(path)) == 32 for path in known)
     assert used(bed) == {kind: lines[0] for kind, lines in paths(bed).items()}
 
@@ -189,14 +198,47 @@ async def test_t52_paths_are_replaced_by_ones_that_the_webhook_knew_before(bed: 
     after = paths(bed)
     assert {kind: lines[0] for kind, lines in after.items()} == {kind: lines[1] for kind, lines in before.items()}
     assert used(bed) == {kind: lines[0] for kind, lines in after.items()}
-    assert not {path for lines in before.values() for path in lines[:1]} & {
-        p for lines in after.values() for p in lines
-    }
+    left = {path for lines in after.values() for path in lines}
+    assert not {before[kind][0] for kind in ("mutating", "validating")} & left
+    # The controller follows when it can: meanwhile what the gates call must be answered.
+    assert [after[kind][2:] for kind in ("gates", "holds")] == [[before[kind][0]] for kind in ("gates", "holds")]
     await a_setup(bed, client, now + timedelta(minutes=62)).run(rotate_paths=True)
     assert used(bed) == {kind: lines[1] for kind, lines in after.items()}
 
 
-@pytest.mark.parametrize("writes", range(3))
+async def test_t52_paths_of_the_gates_are_forgotten_at_the_second_replacement(bed: Bed, client: Client) -> None:
+    now = datetime.now(UTC)
+    await a_setup(bed, client, now).run()
+    before = paths(bed)
+    for _ in range(2):
+        await a_setup(bed, client, now).run(rotate_paths=True)
+    assert not {before[kind][0] for kind in ("gates", "holds")} & {p for lines in paths(bed).values() for p in lines}
+
+
+async def test_paths_of_the_gates_are_added_to_a_secret_of_an_earlier_version(bed: Bed, client: Client) -> None:
+    now = datetime.now(UTC)
+    await a_setup(bed, client, now).run()
+    before = paths(bed)
+    gone = {"data": {"gates": None, "holds": None}}
+    bed.request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/secrets/daypass-webhook-paths", gone)
+    bed.kubectl("delete", "configmap", "daypass-gates-endpoint", "-n", NAMESPACE)
+    changes = await a_setup(bed, client, now + 2 * DAY).run()
+    assert changes == ["secret paths made", "ConfigMap daypass-gates-endpoint filled in"]
+    after = paths(bed)
+    assert {kind: after[kind] for kind in ("mutating", "validating")} == {
+        kind: before[kind] for kind in ("mutating", "validating")
+    }
+    assert [len(after[kind]) for kind in ("gates", "holds")] == [2, 2]
+    assert used(bed) == {kind: lines[0] for kind, lines in after.items()}
+
+
+async def test_the_gates_are_told_the_trust_that_the_others_have(bed: Bed, client: Client) -> None:
+    forget(bed, "daypass-ca")
+    await a_setup(bed, client, datetime.now(UTC)).run()
+    assert [base64.b64decode(config["caBundle"]) for config in endpoints(bed).values()] == [trusted(bed)] * 2
+
+
+@pytest.mark.parametrize("writes", range(4))
 async def test_t52_killed_while_it_replaces_paths_the_webhook_knows_those_in_use(
     bed: Bed, client: Client, writes: int
 ) -> None:
@@ -255,7 +297,7 @@ async def test_t62_an_authority_near_its_end_is_replaced(bed: Bed, client: Clien
     await a_setup(bed, client, now).run()
 
 
-@pytest.mark.parametrize("writes", range(6))
+@pytest.mark.parametrize("writes", range(7))
 async def test_t62_killed_between_any_two_writes_it_leaves_what_serves(
     bed: Bed, client: Client, tmp_path: Path, writes: int
 ) -> None:
@@ -272,7 +314,7 @@ async def test_t62_killed_between_any_two_writes_it_leaves_what_serves(
     assert await a_setup(bed, client, now).run() == []
 
 
-@pytest.mark.parametrize("writes", range(7))
+@pytest.mark.parametrize("writes", range(8))
 async def test_killed_during_the_first_run_it_is_finished_by_the_next(bed: Bed, client: Client, writes: int) -> None:
     forget(bed, "daypass-ca", "daypass-serving", "daypass-signing", "daypass-webhook-paths")
     now = datetime.now(UTC)

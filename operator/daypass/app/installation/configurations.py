@@ -1,11 +1,17 @@
-"""Where the API server calls our webhooks: filled into the configurations that Helm renders, and nothing else of them."""
+"""Where the API server calls our webhooks: filled into the configurations that Helm renders, and nothing else of them.
+
+For the two that the controller computes from the gates it is published, whole, for the controller to copy.
+"""
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from daypass.app.ports import Json
+
+SERVICE_PORT: Final = 443
+"""The port of the chart's Service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,14 @@ class Endpoint:
             msg = f"{self.url!r} is no address of the form https://HOST:PORT"
             raise ValueError(msg)
         return (parts.hostname,)
+
+    def client_config(self, namespace: str, path: str, bundle: bytes) -> dict[str, Any]:
+        """The whole ``clientConfig`` of a configuration that Helm does not render."""
+        trust = base64.b64encode(bundle).decode("ascii")
+        if self.service:
+            service = {"namespace": namespace, "name": self.service, "port": SERVICE_PORT, "path": f"/{path}"}
+            return {"service": service, "caBundle": trust}
+        return {"url": f"{self.url.rstrip('/')}/{path}", "caBundle": trust}
 
 
 def filled(configuration: Json, endpoint: Endpoint, path: str, bundle: bytes) -> list[dict[str, Any]]:

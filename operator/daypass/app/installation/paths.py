@@ -11,7 +11,9 @@ from typing import Final
 
 from daypass.domain.times import moment_from, rfc3339
 
-KINDS: Final = ("mutating", "validating")
+KINDS: Final = ("mutating", "validating", "gates", "holds")
+FOLLOWED: Final = ("gates", "holds")
+"""Their configurations are the controller's, which takes up a new path by itself, a moment later or when it is back."""
 ROTATED: Final = "rotated"
 REPLACED_AFTER: Final = timedelta(hours=1)
 """A run of setup replaces paths that are older: every run of the CronJob, not each of several runs at an upgrade."""
@@ -19,7 +21,7 @@ REPLACED_AFTER: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class PathPlan:
-    """What the configurations shall call, and the Secret's entries: a line each, the path in use, then the next."""
+    """What the configurations shall call, and the Secret's entries: the path in use, the next, perhaps the earlier."""
 
     used: Mapping[str, str]
     entries: Mapping[str, bytes]
@@ -28,17 +30,22 @@ class PathPlan:
 
 
 def plan_paths(stored: Mapping[str, bytes], now: datetime, fresh: Callable[[], str], *, at_once: bool) -> PathPlan:
-    """Decide which paths are used from now on; ``at_once`` replaces them whatever their age."""
+    """Decide which paths are used from now on; ``at_once`` replaces them whatever their age.
+
+    Where the controller has to follow, the webhook still answers at the path before until the next replacement: a
+    configuration that is late must not shut what it gates.
+    """
     lines = {kind: stored.get(kind, b"").decode("ascii", "replace").split() for kind in KINDS}
     if not all(len(known) > 1 for known in lines.values()):
-        # The first run, or a Secret from before there was a next path: nothing can be replaced yet.
-        made = {kind: [*known[:1], *(fresh() for _ in range(2 - len(known[:1])))] for kind, known in lines.items()}
+        # The first run, or a Secret from before there was a next path, or this kind: nothing can be replaced yet.
+        made = {kind: [*known, *(fresh() for _ in range(2 - len(known)))] for kind, known in lines.items()}
         return _plan(made, now, replaces=False)
     since = moment_from(stored.get(ROTATED, b"").decode("ascii", "replace"))
     if since is not None and timedelta(0) <= now - since < REPLACED_AFTER and not at_once:
         used = {kind: known[0] for kind, known in lines.items()}
         return PathPlan(used, dict(stored), replaces=False)
-    return _plan({kind: [known[1], fresh()] for kind, known in lines.items()}, now, replaces=True)
+    replaced = {kind: [known[1], fresh(), *([known[0]] if kind in FOLLOWED else [])] for kind, known in lines.items()}
+    return _plan(replaced, now, replaces=True)
 
 
 def _plan(lines: Mapping[str, list[str]], now: datetime, *, replaces: bool) -> PathPlan:

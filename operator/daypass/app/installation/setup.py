@@ -6,7 +6,9 @@ a private key signs; a new authority is trusted before a certificate of it is se
 webhook before it is called (T52).
 """
 
+import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +21,7 @@ from daypass.app.installation.certificates import (
 )
 from daypass.app.installation.configurations import Endpoint, filled
 from daypass.app.installation.keyrings import SigningKeys, keyring
-from daypass.app.installation.paths import plan_paths
+from daypass.app.installation.paths import FOLLOWED, plan_paths
 from daypass.app.installation.stored import publish, read_secret, write_secret
 from daypass.app.ports import AlreadyExistsError, Clock, ConflictError, Objects, Resource
 from daypass.domain import names
@@ -119,8 +121,16 @@ class Setup:
             self.changes.append("secret paths made")
         await self._fill(MUTATING, names.MUTATING_CONFIGURATION, plan.used["mutating"], bundle)
         await self._fill(VALIDATING, names.VALIDATING_CONFIGURATION, plan.used["validating"], bundle)
+        await self._publish_endpoint({kind: plan.used[kind] for kind in FOLLOWED}, bundle)
         if plan.replaces and await write_secret(self.objects, stored, plan.entries, self.namespace):
             self.changes.append(PATHS_REPLACED)
+
+    async def _publish_endpoint(self, paths: Mapping[str, str], bundle: bytes) -> None:
+        """Tell the controller where the configurations that it computes shall call."""
+        configs = {kind: self.endpoint.client_config(self.namespace, path, bundle) for kind, path in paths.items()}
+        entries = {kind: json.dumps(config, sort_keys=True).encode() for kind, config in configs.items()}
+        if await publish(self.objects, names.GATES_ENDPOINT_CONFIG_MAP, entries, self.namespace):
+            self.changes.append(f"ConfigMap {names.GATES_ENDPOINT_CONFIG_MAP} filled in")
 
     def _hosts(self) -> tuple[str, ...]:
         try:
