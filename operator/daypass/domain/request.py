@@ -177,6 +177,10 @@ class Request:
     deletion_time: datetime | None = None
     reviews: tuple[Review, ...] = ()
     record: Record = field(default_factory=Record)
+    cause: str = ""
+    """What Daypass made it for, as a hash (the label of that name); known of permits, at admission."""
+    version: str = ""
+    """resourceVersion of the object as it was read: the precondition of a use; known of permits, at admission."""
 
     @property
     def permits(self) -> bool:

@@ -6,7 +6,14 @@ from typing import Any, Final
 
 from daypass.app.admission.answer import MAX_WARNING, Answer
 
-_REASONS: Final = {500: "InternalError", 403: "Forbidden", 409: "Conflict", 422: "Invalid", 400: "BadRequest"}
+_REASONS: Final = {
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    403: "Forbidden",
+    409: "Conflict",
+    422: "Invalid",
+    400: "BadRequest",
+}
 _ANNOTATION: Final = "decision"
 """The API server prefixes it with the name of the webhook."""
 

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 from daypass.api.admission import AdmissionReview
 from daypass.app.admission.answer import Call, Operation
 from daypass.domain.identity import Identity
-from daypass.domain.names import GROUP
 from daypass.webhook.decoding import UnreadableError
 
 
@@ -22,8 +21,6 @@ def call_from(body: Any) -> tuple[str, Call]:  # noqa: ANN401 - JSON as it came
         raise UnreadableError(msg) from error
     user = asked.user_info
     resource = asked.resource.resource
-    if asked.resource.group != GROUP:
-        resource = f"{resource}.{asked.resource.group}"  # another group's resource of the same name is not ours
     return asked.uid, Call(
         operation=Operation(asked.operation),
         resource=f"{resource}/{asked.sub_resource}" if asked.sub_resource else resource,
@@ -33,4 +30,5 @@ def call_from(body: Any) -> tuple[str, Call]:  # noqa: ANN401 - JSON as it came
         object=asked.object,
         old=asked.old_object,
         dry_run=bool(asked.dry_run),
+        group=asked.resource.group,
     )

@@ -1,31 +1,50 @@
-"""Who decides which call: the two doors of admission and the use case behind each resource."""
+"""Who decides which call: the four doors of admission and the use case behind each resource."""
 
-from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import structlog
 
-from daypass.app.admission.answer import INVALID, Answer, Call, refuse
+from daypass.app.admission.answer import INVALID, NOT_GATED, Answer, Call, Decide, Operation, refuse
 from daypass.app.admission.guard_policy import PolicyGuarding, guard_policy
 from daypass.app.admission.guard_request import Guarding, guard_request
 from daypass.app.admission.guard_status import guard_status
 from daypass.app.admission.review import Reviewing, record
 from daypass.app.admission.stamp import stamp
 from daypass.app.ports import Verifier
-
-Decide: TypeAlias = Callable[[Call], Answer]
+from daypass.domain.names import GROUP
 
 REQUESTS: Final = "accessrequests"
 STATUS: Final = "accessrequests/status"
 POLICIES: Final = "approvalpolicies"
-RESOURCES: Final = frozenset({REQUESTS, STATUS, POLICIES})
+POD: Final = ("", "pods")
+CONNECTIONS: Final = frozenset({"pods/exec", "pods/attach", "pods/portforward"})
+POD_CHANGES: Final = frozenset({"pods", "pods/ephemeralcontainers", "pods/resize"})
+WORKLOADS: Final = frozenset(
+    {
+        ("", "replicationcontrollers"),
+        ("apps", "daemonsets"),
+        ("apps", "deployments"),
+        ("apps", "replicasets"),
+        ("apps", "statefulsets"),
+        ("batch", "cronjobs"),
+        ("batch", "jobs"),
+    }
+)
+WRITES: Final = (Operation.CREATE, Operation.UPDATE)
+RESOURCES: Final = frozenset({REQUESTS, STATUS, POLICIES}) | CONNECTIONS | POD_CHANGES | {name for _, name in WORKLOADS}
+"""What metrics tell apart."""
+
+_UNDECIDED: Final = "could not decide"
+_Slow = Coroutine[Any, Any, Answer]
 
 log = structlog.get_logger(__name__)
 
 
 def mutating(reviewing: Reviewing) -> Decide:
     """The door where admission changes objects: it stamps requests and records reviews."""
-    return _door({REQUESTS: stamp, STATUS: lambda call: record(call, reviewing)})
+    return _door({REQUESTS: stamp, STATUS: lambda call: record(call, reviewing)}.get)
 
 
 def validating(guarding: Guarding, policies: PolicyGuarding, verifier: Verifier) -> Decide:
@@ -35,21 +54,133 @@ def validating(guarding: Guarding, policies: PolicyGuarding, verifier: Verifier)
             REQUESTS: lambda call: guard_request(call, guarding),
             STATUS: lambda call: guard_status(call, guarding.controller, verifier),
             POLICIES: lambda call: guard_policy(call, policies),
-        }
+        }.get
     )
 
 
-def _door(cases: Mapping[str, Decide]) -> Decide:
-    def decide(call: Call) -> Answer:
-        case = cases.get(call.resource)
-        if case is None:
-            # Fail closed: a configuration that sends what nobody here decides is wrong; letting it pass would hide that.
-            return refuse("UnexpectedCall", f"Daypass decides nothing about {call.resource} here", INVALID)
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Who decides what at the gates."""
+
+    pods: Decide
+    """Pods that are made."""
+    updates: Decide
+    """Pods that are changed, by whatever subresource."""
+    connections: Decide
+    """exec, attach and port-forward; what gates say of these as operations too."""
+    workloads: Decide
+    """Early feedback on what makes pods."""
+    actions: Decide
+    """Every operation, those above too but for connections."""
+
+
+def gates(use_cases: Gates) -> Decide:
+    """The door of the gates, behind which nothing is changed or signed."""
+    cases: dict[tuple[str, str, Operation], Decide] = {
+        (*POD, Operation.CREATE): _both(use_cases.pods, use_cases.actions),
+        **{("", each, Operation.UPDATE): _both(use_cases.updates, use_cases.actions) for each in POD_CHANGES},
+        **{("", each, Operation.CONNECT): use_cases.connections for each in CONNECTIONS},
+        **{(*each, how): _both(use_cases.workloads, use_cases.actions) for each in WORKLOADS for how in WRITES},
+    }
+    return _guarded(lambda call: cases.get((call.group, call.resource, call.operation), use_cases.actions)(call))
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Who changes what at the gates."""
+
+    pods: Decide
+    """Holds pods that are made."""
+    workloads: Decide
+    """Stamps authors."""
+
+
+def holds(use_cases: Holds) -> Decide:
+    """The door where pods are held and authors are stamped."""
+    cases: dict[tuple[str, str, Operation], Decide] = {
+        (*POD, Operation.CREATE): use_cases.pods,
+        **{(*each, how): use_cases.workloads for each in WORKLOADS for how in WRITES},
+    }
+    return _guarded(lambda call: cases.get((call.group, call.resource, call.operation), _unexpected)(call))
+
+
+def _door(cases: Callable[[str], Decide | None]) -> Decide:
+    def decide(call: Call) -> Answer | _Slow:
+        case = cases(call.resource) if call.group == GROUP else None
+        return _unexpected(call) if case is None else case(call)
+
+    return _guarded(decide)
+
+
+def _unexpected(call: Call) -> Answer:
+    # Fail closed: a configuration that sends what nobody here decides is wrong; letting it pass would hide that.
+    what = call.resource if call.group == GROUP else f"{call.resource}.{call.group}"
+    return refuse("UnexpectedCall", f"Daypass decides nothing about {what} here", INVALID)
+
+
+def _both(first: Decide, second: Decide) -> Decide:
+    """Both must let the call go on; what the second would have to wait for is not begun once the first refuses."""
+
+    def decide(call: Call) -> Answer | _Slow:
+        one = first(call)
+        if isinstance(one, Answer) and not one.allowed:
+            return one
         try:
-            return case(call)
-        except Exception:
-            # Fail closed: an error means "could not decide", and what is not decided does not happen (T11).
-            log.exception("could not decide", resource=call.resource, operation=call.operation.value)
-            return refuse("CouldNotDecide", "Daypass could not decide on this call; its log says why", 500)
+            other = second(call)
+        except BaseException:
+            _drop(one)
+            raise
+        if isinstance(one, Answer) and isinstance(other, Answer):
+            return _together(one, other)
+        return joined(one, other)
+
+    async def joined(one: Answer | _Slow, other: Answer | _Slow) -> Answer:
+        try:
+            before = one if isinstance(one, Answer) else await one
+        except BaseException:
+            _drop(other)
+            raise
+        if not before.allowed:
+            _drop(other)
+            return before
+        return _together(before, other if isinstance(other, Answer) else await other)
 
     return decide
+
+
+def _together(one: Answer, other: Answer) -> Answer:
+    if not other.allowed:
+        return other
+    decision = one.decision if other.decision == NOT_GATED else other.decision
+    told = {**one.annotations, **other.annotations}
+    return replace(one, decision=decision, annotations=told, warnings=(*one.warnings, *other.warnings))
+
+
+def _drop(answer: Answer | _Slow) -> None:
+    """Let go of what was never begun; Python would complain of it."""
+    if not isinstance(answer, Answer):
+        answer.close()
+
+
+def _guarded(decide: Decide) -> Decide:
+    def guarded(call: Call) -> Answer | _Slow:
+        try:
+            answer = decide(call)
+        except Exception:
+            log.exception(_UNDECIDED, resource=call.resource, operation=call.operation.value)
+            return _undecided()
+        return answer if isinstance(answer, Answer) else waited(answer, call.resource, call.operation)
+
+    async def waited(answer: _Slow, resource: str, operation: Operation) -> Answer:
+        try:
+            return await answer
+        except Exception:
+            log.exception(_UNDECIDED, resource=resource, operation=operation.value)
+            return _undecided()
+
+    return guarded
+
+
+def _undecided() -> Answer:
+    # Fail closed: an error means "could not decide", and what is not decided does not happen (T11).
+    return refuse("CouldNotDecide", "Daypass could not decide on this call; its log says why", 500)

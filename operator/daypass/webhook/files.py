@@ -72,19 +72,24 @@ class SecretPaths:
     def __init__(self) -> None:
         self.mutating: tuple[str, ...] = ()
         self.validating: tuple[str, ...] = ()
+        self.gates: tuple[str, ...] = ()
+        self.holds: tuple[str, ...] = ()
 
     @property
     def loaded(self) -> bool:
-        """Whether both are known."""
+        """Whether those that reviews need are known; those of the gates come with the first setup that knows gates."""
         return bool(self.mutating and self.validating)
 
     def take(self, files: Mapping[str, bytes]) -> None:
         """Use these paths from now on; raises ValueError when one is missing or too easy to guess."""
         mutating, validating = (_paths(name, files.get(name, b"")) for name in ("mutating", "validating"))
-        if {*mutating} & {*validating}:
-            msg = "the paths of the two configurations must differ"
+        gates, holds = (_paths(name, files[name]) if name in files else () for name in ("gates", "holds"))
+        known = (*mutating, *validating, *gates, *holds)
+        if sum(map(len, map(set, (mutating, validating, gates, holds)))) != len(set(known)):
+            # What knows the gates' paths (the controller) must not learn by them a path behind which we sign.
+            msg = "the paths of two configurations must differ"
             raise ValueError(msg)
-        self.mutating, self.validating = mutating, validating
+        self.mutating, self.validating, self.gates, self.holds = mutating, validating, gates, holds
 
 
 class Certificate:

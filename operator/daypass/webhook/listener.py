@@ -1,20 +1,21 @@
-"""The HTTP side of admission: two secret paths, bounded bodies, one answer for each review (T49, T52)."""
+"""The HTTP side of admission: secret paths, bounded bodies, one answer for each review (T49, T52)."""
 
 import asyncio
 import hmac
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import structlog
 from aiohttp import web
 
-from daypass.app.admission.answer import Answer, Call, refuse
+from daypass.app.admission.answer import Answer, Decide, Operation, refuse
 from daypass.observe import metrics
 from daypass.webhook.answers import admission_review, status
 from daypass.webhook.calls import call_from
 from daypass.webhook.decoding import UnreadableError, decode, uid_of
-from daypass.webhook.desk import RESOURCES, Decide
+from daypass.webhook.desk import RESOURCES
 
 MAX_OBJECTS: Final = 6 * 1024 * 1024
 """Two objects of 3 MiB, the most that the API server takes of each."""
@@ -25,6 +26,12 @@ SMALL_AT_ONCE: Final = 64
 LARGE_AT_ONCE: Final = 4
 PATIENCE_SECONDS: Final = 4.0
 """For a place and for the body; the API server waits 5 s for an answer."""
+
+WAITING_AT_ONCE: Final = 256
+LARGE_WAITING_AT_ONCE: Final = 8
+"""What waits for the API server has given up its place, so that it never stands in the way of what does not."""
+BUDGET_SECONDS: Final = 3.0
+"""For all that asks the API server, the wait for a place included."""
 
 Door: TypeAlias = tuple[Callable[[], Sequence[str]], Decide]
 """The secret paths as they are now, and who decides behind them."""
@@ -39,6 +46,8 @@ class Listener:
         self._doors = doors
         self._small = asyncio.Semaphore(SMALL_AT_ONCE)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._waiting = asyncio.Semaphore(WAITING_AT_ONCE)
+        self._large_waiting = asyncio.Semaphore(LARGE_WAITING_AT_ONCE)
         self.serving = False
         self.draining = False
 
@@ -50,7 +59,8 @@ class Listener:
         length = request.content_length
         if length is not None and length > MAX_BODY:
             return self._too_large()
-        places = self._small if length is not None and length <= LARGE else self._large
+        small = length is not None and length <= LARGE
+        places = self._small if small else self._large
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await places.acquire()
@@ -58,14 +68,17 @@ class Listener:
             return self._closing(_json(503, status(503, "too many admission reviews at once")))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                body = await request.read()
+                body = await _body(request)
             response = self._answer(decide, body)
-        except web.HTTPRequestEntityTooLarge:
+            del body
+        except _TooLargeError:
             return self._too_large()
         except TimeoutError:
             return self._closing(_json(408, status(408, "the admission review did not arrive in time")))
         finally:
             places.release()
+        if isinstance(response, _Open):
+            response = await self._waited(response, self._waiting if small else self._large_waiting)
         return self._closing(response) if self.draining else response
 
     def _behind(self, path: str) -> Decide | None:
@@ -78,7 +91,7 @@ class Listener:
                     found = decide
         return found
 
-    def _answer(self, decide: Decide, body: bytes) -> web.Response:
+    def _answer(self, decide: Decide, body: bytes) -> "web.Response | _Open":
         started = time.perf_counter()
         try:
             uid, call = call_from(decode(body))
@@ -93,9 +106,26 @@ class Listener:
                 else _json(400, status(400, text))
             )
         answer = decide(call)
-        _count(call.resource, answer, started)
-        _log(uid, call, answer)
-        return _json(200, admission_review(uid, answer))
+        asked = _Asked(
+            uid, call.resource, call.operation, call.namespace, call.name, call.caller.username, call.dry_run, started
+        )
+        return _answered(asked, answer) if isinstance(answer, Answer) else _Open(asked, answer)
+
+    async def _waited(self, review: "_Open", places: asyncio.Semaphore) -> web.Response:
+        """Let a decision ask the API server; what takes too long is refused, and said so, before the API server gives up."""
+        begun = False
+        try:
+            async with asyncio.timeout(BUDGET_SECONDS), places:
+                begun = True
+                answer = await review.answer
+        except TimeoutError:
+            # Fail closed: not decided in time is not decided.
+            text = f"Daypass could not decide within {BUDGET_SECONDS:g} s, because the API server is slow to answer it; try again"
+            answer = refuse("OutOfTime", text, 503)
+        finally:
+            if not begun:
+                review.answer.close()
+        return _answered(review.asked, answer)
 
     def _too_large(self) -> web.Response:
         text = f"the admission review is larger than {MAX_BODY} bytes"
@@ -104,6 +134,50 @@ class Listener:
     def _closing(self, response: web.Response) -> web.Response:
         response.force_close()
         return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is said of a call once it is decided, without its objects."""
+
+    uid: str
+    resource: str
+    operation: Operation
+    namespace: str
+    name: str
+    caller: str
+    dry_run: bool
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A review whose decision has to ask the API server."""
+
+    asked: _Asked
+    answer: Coroutine[Any, Any, Answer]
+
+
+class _TooLargeError(Exception):
+    """A body that never ends, or that did not say how long it is."""
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """The body, which nothing else keeps: aiohttp's own ``read`` would as long as the request is under way."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise _TooLargeError
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _answered(asked: _Asked, answer: Answer) -> web.Response:
+    _count(asked.resource, answer, asked.started)
+    _log(asked, answer)
+    return _json(200, admission_review(asked.uid, answer))
 
 
 def _json(code: int, body: bytes) -> web.Response:
@@ -116,19 +190,19 @@ def _count(resource: str, answer: Answer, started: float) -> None:
     metrics.admission_duration.labels(known).observe(time.perf_counter() - started)
 
 
-def _log(uid: str, call: Call, answer: Answer) -> None:
+def _log(asked: _Asked, answer: Answer) -> None:
     """One line for each refusal and each review: what was said, by whom, of what; never the object."""
     if answer.allowed and not answer.decision.startswith("Recorded"):
         return
     log.info(
         "admission",
-        review=uid,
-        resource=call.resource,
-        operation=call.operation.value,
-        namespace=call.namespace,
-        name=call.name,
-        caller=call.caller.username,
-        dry_run=call.dry_run,
+        review=asked.uid,
+        resource=asked.resource,
+        operation=asked.operation.value,
+        namespace=asked.namespace,
+        name=asked.name,
+        caller=asked.caller,
+        dry_run=asked.dry_run,
         allowed=answer.allowed,
         decision=answer.decision,
         message=answer.message,

@@ -1,16 +1,20 @@
 """What admission is asked and what it answers: one call to the API server, one verdict with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from daypass.app.ports import Json
+from daypass.domain import names
 from daypass.domain.identity import Identity
 
 FORBIDDEN: Final = 403
 INVALID: Final = 422
 CONFLICT: Final = 409
+
+NOT_GATED: Final = "NotGated"
+"""The decision about what no gate concerns."""
 
 MAX_WARNING: Final = 120
 """Characters; the API server cuts longer warnings, and readers stop there too."""
@@ -37,10 +41,25 @@ class Call:
     """Plural with the subresource, such as ``accessrequests/status``."""
     caller: Identity
     name: str = ""
+    """Empty where the API server is yet to make it (``generateName``)."""
     namespace: str = ""
+    """Empty for objects of the whole cluster."""
     object: Json | None = None
+    """On CONNECT the options of the call; None on DELETE."""
     old: Json | None = None
     dry_run: bool = False
+    group: str = names.GROUP
+    """API group of the resource; empty for the core group."""
+
+    @property
+    def plural(self) -> str:
+        """The resource without its subresource."""
+        return self.resource.partition("/")[0]
+
+    @property
+    def subresource(self) -> str:
+        """The subresource, or empty."""
+        return self.resource.partition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,14 @@ class Answer:
     patch: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+Decide: TypeAlias = Callable[[Call], Answer | Coroutine[Any, Any, Answer]]
+"""Who decides: at once, or after having asked the API server; either raises where it can't decide.
+
+What is decided at once must stay the rule: a coroutine should hold what it needs of a call and not the call, for
+objects are large and many calls may wait.
+"""
 
 
 def allow(decision: str = "Allowed", **annotations: str) -> Answer:
