@@ -1,0 +1,156 @@
+"""Decides which operations a gate concerns."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from daypass.domain import globs, names
+from daypass.domain.identity import Identity
+from daypass.domain.policy import ActionGate, GateMode, IdentityPattern, Policy
+
+_COMPONENTS = frozenset({"system:kube-controller-manager", "system:kube-scheduler", "system:apiserver"})
+_COMPONENT_PREFIXES = (names.service_account_username("kube-system", ""), "system:node:")
+_EVERYBODY = frozenset({"system:authenticated", "system:unauthenticated"})
+_ANONYMOUS = "system:anonymous"
+_ACCOUNTS = "system:serviceaccounts"
+
+
+@dataclass(frozen=True, slots=True)
+class BindingSubject:
+    """Whom a RoleBinding names, as it is written there: kind ServiceAccount, User or Group."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call, as far as gates look at it. ``namespace`` is the object's own, empty for the whole cluster."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    name: str
+    namespace: str
+    caller: Identity
+    subjects: tuple[BindingSubject, ...] = ()
+    """Whom a binding names that it did not name before; of one that is deleted, all that it named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """An action gate that an operation falls under, and the policy that it belongs to."""
+
+    policy: str
+    mode: GateMode
+    gate: ActionGate
+
+
+def concerns(policies: Iterable[Policy], operation: Operation, never: Collection[str]) -> tuple[Concern, ...]:
+    """The action gates that an operation falls under; ``never`` are the namespaces that are never gated.
+
+    Rule: all that a gate gives must fit: verb, group, resource with its subresource, name, the object's namespace
+    (objects of the whole cluster have none and are always looked at), the caller, and whom a binding names. The
+    cluster's own components are exempt, whatever a gate says: nobody could approve what they do, and without them
+    nothing works (T45).
+    """
+    if operation.namespace in never or is_component(operation.caller.username):
+        return ()
+    return tuple(
+        Concern(policy.name, policy.gate.mode, gate)
+        for policy in policies
+        if policy.gate is not None
+        for gate in policy.gate.actions
+        if _fits(gate, operation)
+    )
+
+
+def is_component(username: str) -> bool:
+    """Whether this is a part of the cluster itself, by the name under which it is authenticated."""
+    return username in _COMPONENTS or username.startswith(_COMPONENT_PREFIXES)
+
+
+def _fits(gate: ActionGate, operation: Operation) -> bool:
+    pattern = gate.pattern
+    resource = f"{operation.resource}/{operation.subresource}" if operation.subresource else operation.resource
+    if (
+        operation.verb not in pattern.verbs
+        or operation.group not in pattern.groups
+        or resource not in pattern.resources
+    ):
+        return False
+    if pattern.names is not None and not any(_is_named(one, operation.name) for one in pattern.names):
+        return False
+    if operation.namespace and not globs.matches_any(gate.namespaces, operation.namespace):
+        return False
+    if gate.by is not None and not any(_is(one, operation.caller, operation, gate) for one in gate.by):
+        return False
+    return gate.binding_subjects is None or any(
+        _names(one, subject, operation, gate) for one in gate.binding_subjects for subject in operation.subjects
+    )
+
+
+def _is_named(pattern: str, name: str) -> bool:
+    """Whether a glob fits the name of an object, in which colons mean nothing (``system:view``)."""
+    return globs.matches(pattern.replace(":", "\0"), name.replace(":", "\0"))
+
+
+def _is(pattern: IdentityPattern, caller: Identity, operation: Operation, gate: ActionGate) -> bool:
+    if pattern.kind == "Group":
+        return globs.any_matches(pattern.name, caller.groups)
+    if pattern.kind == "User":
+        return globs.matches(pattern.name, caller.username)
+    account = caller.service_account
+    return account is not None and _is_account(pattern, *account, operation, gate)
+
+
+def _names(pattern: IdentityPattern, subject: BindingSubject, operation: Operation, gate: ActionGate) -> bool:
+    """Whether a binding to this subject gives something to whom the pattern names (T44).
+
+    Rule: a ServiceAccount is one identity however it is spelled: as a ServiceAccount, as a User, or by a group that
+    holds it; a pattern of kind Group that holds it fits it too.
+    """
+    if subject.kind == "Group":
+        return _names_group(pattern, subject.name, operation, gate)
+    username = subject.name
+    if subject.kind == "ServiceAccount":
+        username = names.service_account_username(subject.namespace or operation.namespace, subject.name)
+    if username == _ANONYMOUS:
+        return True
+    account = Identity(username).service_account
+    if pattern.kind == "Group":
+        held = () if account is None else (_ACCOUNTS, f"{_ACCOUNTS}:{account[0]}")
+        return globs.any_matches(pattern.name, (*held, *_EVERYBODY))
+    if pattern.kind == "User":
+        return globs.matches(pattern.name, username)
+    return account is not None and _is_account(pattern, *account, operation, gate)
+
+
+def _names_group(pattern: IdentityPattern, group: str, operation: Operation, gate: ActionGate) -> bool:
+    if group in _EVERYBODY:
+        return True
+    if pattern.kind == "Group" and globs.matches(pattern.name, group):
+        return True
+    if group == _ACCOUNTS:
+        return pattern.kind == "ServiceAccount" or pattern.name.startswith((names.SERVICE_ACCOUNT_PREFIX, _ACCOUNTS))
+    namespace = group.removeprefix(f"{_ACCOUNTS}:")
+    if namespace == group:
+        return False
+    if pattern.kind == "User":
+        everyone = names.service_account_username(namespace, "").removesuffix(":")
+        return globs.matches(pattern.name.rpartition(":")[0], everyone)
+    return pattern.kind == "ServiceAccount" and _in_namespace(pattern, namespace, operation, gate)
+
+
+def _is_account(pattern: IdentityPattern, namespace: str, name: str, operation: Operation, gate: ActionGate) -> bool:
+    return globs.matches(pattern.name, name) and _in_namespace(pattern, namespace, operation, gate)
+
+
+def _in_namespace(pattern: IdentityPattern, namespace: str, operation: Operation, gate: ActionGate) -> bool:
+    """A pattern without a namespace means the object's own; for the whole cluster, each that the gate speaks of."""
+    if pattern.namespace:
+        return globs.matches(pattern.namespace, namespace)
+    if operation.namespace:
+        return namespace == operation.namespace
+    return globs.matches_any(gate.namespaces, namespace)
