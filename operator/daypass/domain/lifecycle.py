@@ -2,6 +2,9 @@
 
 Three phases. Until it is granted a request is *pending*: policy and people decide. Once granted it is *held* until it
 ends; policies no longer matter. What has ended *rests*: final states are final. Each phase is one pure function.
+
+A permit (leave at admission) goes the same way without any object: it begins when status says so and ends by the
+clock, so nothing can be taken away from it, and nothing of it is left behind.
 """
 
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from daypass.domain.limits import DEFAULT_PENDING_TIMEOUT_SECONDS
 from daypass.domain.outcomes import Outcome
 from daypass.domain.quorum import Tally
 from daypass.domain.request import Request
+from daypass.domain.uses import used_up
 
 
 class Phase(Enum):
@@ -128,6 +132,11 @@ def _approved(
         if now < request.start_time:
             return outcomes.scheduled(request.start_time, approved_time, approval)
         decided = max(decided, request.start_time)
+    if request.permits:
+        # Status alone says that it began: a former controller that did not write it has let nothing through (T37).
+        begin = deadlines.floor(now)
+        end = deadlines.expiration(begin, request.duration_seconds)
+        return outcomes.leave(begin, end, approved_time, approval)
     begin = deadlines.activation(decided, now, handover)
     end = deadlines.expiration(begin, request.duration_seconds)
     persisted = observed.job.content.tag.expiration if observed.job is not None else None
@@ -142,9 +151,9 @@ def _approved(
 def hold(request: Request, observed: Observed, tally: Tally, drift: str, now: datetime) -> Outcome:
     """What becomes of a grant that was begun.
 
-    In this order: its request is being deleted, released, revoked, over, taken away by others, its dead-man Job not at
-    work, its role not what was approved (``drift`` says how), and otherwise it is active. An approver's Deny that came
-    too late to prevent the grant ends it.
+    In this order: its request is being deleted, released, revoked, over, used up, taken away by others, its dead-man
+    Job not at work, its role not what was approved (``drift`` says how), and otherwise it is active. An approver's Deny
+    that came too late to prevent the grant ends it. A permit has no objects and no role: of them nothing is asked.
     """
     end = request.record.expiration_time
     if end is None:
@@ -158,6 +167,8 @@ def hold(request: Request, observed: Observed, tally: Tally, drift: str, now: da
         return outcomes.revoked(request, tally.revocation or tally.denial, now)
     if now >= end:
         return outcomes.expired(request, end, now)
+    if request.permits:
+        return _leave(request, end, now)
     job = observed.job
     if job is None or job.finished or job.found.deleting:
         if deadlines.ended_by_deadline(end, now):
@@ -166,6 +177,14 @@ def hold(request: Request, observed: Observed, tally: Tally, drift: str, now: da
     if was_granted(request.record) and not _same_binding(request, observed):
         return outcomes.ended(request, State.REVOKED, "DeletedByOthers: the RoleBinding is gone.", now)
     return _live(request, job, end, drift, now)
+
+
+def _leave(request: Request, end: datetime, now: datetime) -> Outcome:
+    """A permit whose time runs: until every operation that it lets through has been done."""
+    if used_up(request):
+        return outcomes.used_up(request, now)
+    begin = request.record.start_time or end - timedelta(seconds=request.duration_seconds)
+    return outcomes.leave(begin, end, request.record.approved_time or begin, outcomes.approval_so_far(request))
 
 
 def _live(request: Request, job: FoundJob, end: datetime, drift: str, now: datetime) -> Outcome:

@@ -80,6 +80,13 @@ def expired(request: Request, end: datetime, now: datetime) -> Outcome:
     )
 
 
+def used_up(request: Request, now: datetime) -> Outcome:
+    """Every operation that it gave leave for was done."""
+    count = len(request.record.uses)
+    message = f"UsedUp: {'its one use is' if count == 1 else f'all its {count} uses are'} spent."
+    return _once_approved(ended(request, State.EXPIRED, message, now))
+
+
 def missed(begin: datetime, end: datetime, approved_time: datetime, approval_text: str, now: datetime) -> Outcome:
     """Approved while a controller was at work that may have granted it; its time has passed since."""
     message = "The time of the grant passed while the controller was restarted; make a new request."
@@ -151,6 +158,15 @@ def active(begin: datetime, end: datetime, approved_time: datetime, approval_tex
         start_time=begin,
         expiration_time=end,
         wake=end,
+    )
+
+
+def leave(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+    """A permit is in force: admission lets through what it covers, and there is nothing to make."""
+    return replace(
+        active(begin, end, approved_time, approval_text),
+        message=f"Leave is given until {rfc3339(end)}.",
+        wants=NOTHING,
     )
 
 

@@ -118,6 +118,10 @@ class Reconciler:
 
     async def _hold(self, request: Request, version: str, current: Mapping[str, Any]) -> datetime | None:
         tally = await self.judge.standing(request)
+        if request.permits:
+            # Leave at admission has no objects and no role: only reviews and the clock end it.
+            outcome = hold(request, Observed(), tally, "", self.clock.now())
+            return await self._carry_out(request, version, current, outcome, status.judged_before(current))
         drift = await drift_of(request, self.known, self.objects, self.judge)
         outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
         if outcome.wants.binding and self.grants.observed(request.uid).binding is None:
@@ -144,7 +148,7 @@ class Reconciler:
             judgement = await self.judge.judge(request, around, self.clock.now())
             outcome = self._answer(request, judgement)
         newly = outcome.approved is True and request.record.approved_time is None
-        if not (newly or outcome.wants.chain or outcome.state is State.FAILED):
+        if not (newly or outcome.state in {State.ACTIVE, State.FAILED} or outcome.wants.chain):
             return await self._settle(request, version, current, outcome, judgement)
         async with self._one_by_one(request, judgement):
             return await self._begin(request, version, judgement)
@@ -207,7 +211,7 @@ class Reconciler:
         for key_id in judgement.unknown_keys:
             self.journal.noted(request, "ReviewVoid", f"Reviews signed by key {key_id} are void: it is not published.")
         wake = await self._carry_out(request, version, current, outcome, judged)
-        if outcome.state is State.ACTIVE and findings.decided_at is not None:
+        if outcome.wants.binding and findings.decided_at is not None:
             self.journal.granted((self.clock.now() - findings.decided_at).total_seconds())
         return wake
 
