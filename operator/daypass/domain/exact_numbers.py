@@ -1,0 +1,30 @@
+"""Decides how a number is spelled that RFC 8785 can't hold: exactly, so that no two of them look the same."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+LARGEST: Final = 2**53 - 1
+"""JSON's numbers are IEEE 754 doubles to RFC 8785: above this, neighbours fall together."""
+
+
+def exact(value: object) -> Any:  # noqa: ANN401 - JSON in, JSON out
+    """A copy of a JSON value in which integers beyond 2^53 are ``{"$integer": "DIGITS"}``; all else is as it was.
+
+    Why: Kubernetes' integers have 64 bits (a toleration of 9223372036854775807 seconds is in real manifests), and an
+    object must not be refused for one. Raises ValueError for nesting without end (T49).
+    """
+    try:
+        return _copied(value)
+    except RecursionError:
+        text = "nested too deeply"
+        raise ValueError(text) from None
+
+
+def _copied(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(inner) for inner in value]
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        return {"$integer": str(value)}
+    return value

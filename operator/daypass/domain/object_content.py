@@ -1,0 +1,58 @@
+"""Decides what of an object its digest covers: all that somebody wrote, nothing that the API server adds."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from daypass.domain.exact_numbers import exact
+from daypass.domain.names import ANNOTATION_DIGEST_ONLY
+
+_SERVER_SET: Final = frozenset(
+    {
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+        "selfLink",
+    }
+)
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""The manifest once more, in kubectl's own spelling."""
+_IGNORED_ANNOTATIONS: Final = frozenset({LAST_APPLIED, ANNOTATION_DIGEST_ONLY})
+_GENERATED: Final = re.compile("[bcdfghjklmnpqrstvwxz2456789]{5}")
+"""What the API server adds to a generateName: five of these characters."""
+_LONGEST_PREFIX: Final = 58
+"""Longer ones are cut before that."""
+
+
+def content(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
+    """What ``objectDigest`` is over: the object without ``status`` and without the metadata that the API server sets.
+
+    Rule: kind, name, labels, annotations, finalizers, owners and all other fields stay, unknown ones too. A name made
+    from ``generateName`` goes, because it is another at each call. An operation on ``status`` keeps the status: that
+    is what it writes. Raises ValueError for an object that is nested without end.
+    """
+    kept = exact({key: value for key, value in obj.items() if key != "status" or subresource == "status"})
+    metadata = kept.get("metadata")
+    if isinstance(metadata, dict):
+        kept["metadata"] = _metadata(metadata)
+    return dict(kept)
+
+
+def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in metadata.items() if key not in _SERVER_SET}
+    prefix, name = kept.get("generateName"), kept.get("name")
+    if prefix and isinstance(prefix, str) and isinstance(name, str) and _is_generated(prefix, name):
+        del kept["name"]
+    if isinstance(kept.get("annotations"), dict):
+        kept["annotations"] = {
+            key: value for key, value in kept["annotations"].items() if key not in _IGNORED_ANNOTATIONS
+        }
+    return {key: value for key, value in kept.items() if value not in ({}, [], None, "")}
+
+
+def _is_generated(prefix: str, name: str) -> bool:
+    return _GENERATED.fullmatch(name[-5:]) is not None and name[:-5] == prefix[:_LONGEST_PREFIX]

@@ -1,0 +1,99 @@
+"""Decides which traits of a pod its controller gave it, other ones for each pod: by what the pod says of itself.
+
+A pod may lie about its controller. So a trait counts as the controller's only if it is exactly what that controller
+would have set for a pod of this name and this owner: a lie then gains nothing but what the owner's pods have anyway.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+JOB_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+"""Label and annotation of the pods of an Indexed Job."""
+_NUMBER: Final = re.compile("0|[1-9][0-9]{0,9}")
+_HASH: Final = re.compile("[bcdfghjklmnpqrstvwxz2456789]{1,10}")
+"""The alphabet of Kubernetes' own hashes (rand.SafeEncodeString)."""
+_FAILURE_COUNTS: Final = frozenset(
+    {"batch.kubernetes.io/job-index-failure-count", "batch.kubernetes.io/job-index-ignored-failure-count"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """The controller of a pod, as its owner reference names it; the empty one for a pod of nobody."""
+
+    group: str
+    kind: str
+    name: str
+    uid: str
+    pod: str
+    index: str
+    """The pod's completion index in its Job, or empty."""
+
+    @classmethod
+    def of(cls, pod: Mapping[str, Any]) -> Self:
+        """By the owner reference with ``controller: true``."""
+        metadata = _mapping(pod.get("metadata"))
+        owners = metadata.get("ownerReferences")
+        found = (_mapping(one) for one in (owners if isinstance(owners, list) else ()))
+        owner = next((one for one in found if one.get("controller") is True), {})
+        marks = (_mapping(metadata.get(where)).get(JOB_INDEX) for where in ("annotations", "labels"))
+        index = next((mark for mark in marks if isinstance(mark, str)), "")
+        return cls(
+            str(owner.get("apiVersion") or "").rpartition("/")[0],
+            str(owner.get("kind") or ""),
+            str(owner.get("name") or ""),
+            str(owner.get("uid") or ""),
+            str(metadata.get("name") or ""),
+            index if _NUMBER.fullmatch(index) else "",
+        )
+
+    def is_a(self, group: str, kind: str) -> bool:
+        """Whether it is of that kind, of any version."""
+        return (self.group, self.kind) == (group, kind)
+
+    @property
+    def ordinal(self) -> str:
+        """The pod's number in its StatefulSet, or empty: pods of the set SET are called ``SET-ORDINAL``."""
+        name, _, number = self.pod.rpartition("-")
+        return number if self.is_a("apps", "StatefulSet") and name == self.name and _NUMBER.fullmatch(number) else ""
+
+    @property
+    def completion(self) -> str:
+        """The pod's completion index, if a Job made it."""
+        return self.index if self.is_a("batch", "Job") else ""
+
+    def sets(self, key: str, value: str) -> bool:
+        """Whether this label or annotation, with this value, is the controller's own word."""
+        match self.group, self.kind:
+            case "apps", "ReplicaSet":
+                return key == "pod-template-hash" and _is_hash(value) and self.name.endswith(f"-{value}")
+            case "apps", "DaemonSet":
+                numbered = key == "pod-template-generation" and _NUMBER.fullmatch(value) is not None
+                return numbered or (key == "controller-revision-hash" and _is_hash(value))
+            case "apps", "StatefulSet" if self.ordinal:
+                revision = key == "controller-revision-hash" and value.startswith(f"{self.name}-")
+                return (revision and _is_hash(value.removeprefix(f"{self.name}-"))) or (key, value) in {
+                    ("statefulset.kubernetes.io/pod-name", self.pod),
+                    ("apps.kubernetes.io/pod-index", self.ordinal),
+                }
+            case "batch", "Job":
+                counted = key in _FAILURE_COUNTS and _NUMBER.fullmatch(value) is not None
+                return counted or (key, value) in {
+                    (JOB_INDEX, self.index),
+                    ("controller-uid", self.uid),
+                    ("batch.kubernetes.io/controller-uid", self.uid),
+                    ("job-name", self.name),
+                    ("batch.kubernetes.io/job-name", self.name),
+                }
+            case _:
+                return False
+
+
+def _is_hash(value: str) -> bool:
+    return _HASH.fullmatch(value) is not None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

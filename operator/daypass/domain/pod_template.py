@@ -1,0 +1,212 @@
+"""Decides what of a pod its digest covers: everything that says what runs, nothing that is set anew for each pod.
+
+A projection by a list of exceptions, so that a field which Kubernetes adds tomorrow is covered from its first day.
+Where a trait differs from pod to pod, it is put down as ``$(…)``, which no name can be, rather than left out: a pod
+that has it then never looks like one that has not. ``docs/digests.md`` is this list for users.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from daypass.domain.exact_numbers import exact
+from daypass.domain.names import ANNOTATION_DIGEST_ONLY, LABEL_HELD
+from daypass.domain.object_content import LAST_APPLIED
+from daypass.domain.pod_makers import JOB_INDEX, Maker
+
+VERSION: Final = 1
+TOKEN_VOLUME: Final = re.compile("kube-api-access-[bcdfghjklmnpqrstvwxz2456789]{5}")
+"""The name that the API server makes up for the volume of the ServiceAccount's token."""
+_CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
+_NODE_CONDITIONS: Final = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable", "network-unavailable")
+_DAEMON_TOLERATIONS: Final = (
+    *(
+        {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute"}
+        for key in ("not-ready", "unreachable")
+    ),
+    *({"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoSchedule"} for key in _NODE_CONDITIONS),
+)
+_DEFAULT_TOLERATIONS: Final = tuple(one | {"tolerationSeconds": 300} for one in _DAEMON_TOLERATIONS[:2])
+_METADATA_FIELD: Final = re.compile(r"metadata\.(labels|annotations)(?:\['([^']*)'\])?")
+_OURS: Final = frozenset({LABEL_HELD, ANNOTATION_DIGEST_ONLY, LAST_APPLIED})
+
+Json = dict[str, Any]
+
+
+def projection(pod: Mapping[str, Any]) -> Json:
+    """What ``podTemplateDigest`` is over: the same for all pods of an owner and template, another if what runs changes.
+
+    Rule: the whole spec, but for what controllers, the API server and the scheduler set for each pod, and of the
+    metadata the labels and annotations that a container reads by the downward API: they are its input, as ``env`` is.
+    Raises ValueError for an object that is nested without end.
+    """
+    maker = Maker.of(pod)
+    spec = exact(pod.get("spec") or {})
+    if not isinstance(spec, dict):
+        return {"version": VERSION, "spec": spec}
+    read = _metadata_read(pod, spec, maker)
+    _leave_out_placement(pod, spec, maker)
+    _leave_out_what_follows(spec)
+    _name_token_volume(spec)
+    _leave_out_ordinals(spec, maker)
+    _leave_out_merged_selectors(spec, pod)
+    if isinstance(spec.get("volumes"), list):
+        # The StatefulSet controller puts its claims in any order; a volume is found by its name.
+        spec["volumes"].sort(key=lambda volume: str(volume.get("name")) if isinstance(volume, dict) else "")
+    return {"version": VERSION, "spec": spec} | ({"metadata": read} if read else {})
+
+
+def _leave_out_placement(pod: Mapping[str, Any], spec: Json, maker: Maker) -> None:
+    """Which node it got and what it waits for: the scheduler's, its gates', and for a DaemonSet its controller's."""
+    spec.pop("schedulingGates", None)
+    if is_scheduled(pod):
+        spec.pop("nodeName", None)
+    if maker.is_a("batch", "Job"):
+        spec.pop("schedulingGroup", None)
+    daemon = maker.is_a("apps", "DaemonSet")
+    left_out = (*_DEFAULT_TOLERATIONS, *(_DAEMON_TOLERATIONS if daemon else ()))
+    _replace_list(spec, "tolerations", [one for one in _items(spec, "tolerations") if one not in left_out])
+    if daemon:
+        node_affinity = _inner(_inner(spec, "affinity"), "nodeAffinity")
+        required = _inner(node_affinity, "requiredDuringSchedulingIgnoredDuringExecution")
+        if _names_one_node(required):
+            required["nodeSelectorTerms"] = "$(node)"
+
+
+def is_scheduled(pod: Mapping[str, Any]) -> bool:
+    """A pod that is made with a nodeName has no such condition yet, so its author's choice of a node is covered."""
+    conditions = _items(_inner(pod, "status"), "conditions")
+    return any(one.get("type") == "PodScheduled" and one.get("status") == "True" for one in conditions)
+
+
+def _names_one_node(required: Mapping[str, Any]) -> bool:
+    match required.get("nodeSelectorTerms"):
+        case [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [str()], **rest}], **others}]:
+            return not rest and not others
+        case _:
+            return False
+
+
+def _leave_out_what_follows(spec: Json) -> None:
+    """Numbers that the API server takes from a class which the spec names, and lets nobody choose."""
+    if spec.get("priorityClassName"):
+        spec.pop("priority", None)
+        spec.pop("preemptionPolicy", None)
+    if spec.get("runtimeClassName"):
+        spec.pop("overhead", None)
+
+
+def _name_token_volume(spec: Json) -> None:
+    """Give the token's volume one name; what is in it and where it is mounted stays, so nothing hides behind the name."""
+    named = [volume for volume in _items(spec, "volumes") if TOKEN_VOLUME.fullmatch(str(volume.get("name")))]
+    if len(named) != 1 or "projected" not in named[0]:
+        return
+    old, new = named[0]["name"], "$(token)"
+    named[0]["name"] = new
+    for container in _containers(spec):
+        for mount in _items(container, "volumeMounts"):
+            if mount.get("name") == old:
+                mount["name"] = new
+
+
+def _leave_out_ordinals(spec: Json, maker: Maker) -> None:
+    """Host names and claims that a StatefulSet or an Indexed Job numbers."""
+    hostname = spec.get("hostname")
+    if maker.ordinal:
+        if hostname == maker.pod:
+            spec["hostname"] = "$(pod)"
+        for volume in _items(spec, "volumes"):
+            claim = _inner(volume, "persistentVolumeClaim")
+            prefix = f"{volume.get('name')}-{maker.name}-"
+            if claim.get("claimName") == prefix + maker.ordinal:
+                claim["claimName"] = f"{prefix}$(ordinal)"
+    if maker.completion:
+        if hostname == f"{maker.name}-{maker.completion}":
+            spec["hostname"] = "$(job)-$(index)"
+        for container in _containers(spec):
+            for variable in _items(container, "env"):
+                if _is_completion_index(variable):
+                    variable["valueFrom"] = "$(index)"
+
+
+def _is_completion_index(variable: Mapping[str, Any]) -> bool:
+    """By the label since Kubernetes 1.32, by the annotation before."""
+    paths = {f"metadata.{where}['{JOB_INDEX}']" for where in ("labels", "annotations")}
+    match variable:
+        case {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": {"fieldPath": path, **rest}, **others}, **more}:
+            return path in paths and rest in ({}, {"apiVersion": "v1"}) and not others and not more
+        case _:
+            return False
+
+
+def _leave_out_merged_selectors(spec: Json, pod: Mapping[str, Any]) -> None:
+    """Expressions that the API server adds for ``matchLabelKeys``: they hold values of this pod's labels."""
+    labels = _inner(_inner(pod, "metadata"), "labels")
+    for term in (*_items(spec, "topologySpreadConstraints"), *_affinity_terms(_inner(spec, "affinity"))):
+        added = [
+            {"key": key, "operator": operator, "values": [labels[key]]}
+            for keys, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
+            for key in term.get(keys) or ()
+            if key in labels
+        ]
+        selector = _inner(term, "labelSelector")
+        if added and isinstance(selector.get("matchExpressions"), list):
+            kept = [one for one in selector["matchExpressions"] if one not in added]
+            _replace_list(selector, "matchExpressions", kept)
+
+
+def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
+    for kind in ("podAffinity", "podAntiAffinity"):
+        terms = _inner(affinity, kind)
+        yield from _items(terms, "requiredDuringSchedulingIgnoredDuringExecution")
+        for weighted in _items(terms, "preferredDuringSchedulingIgnoredDuringExecution"):
+            yield _inner(weighted, "podAffinityTerm")
+
+
+def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
+    """The labels and annotations that containers read, without those that the controller or Daypass set."""
+    found: dict[str, Json] = {}
+    for reference in _field_references(spec):
+        field = _METADATA_FIELD.fullmatch(str(reference.get("fieldPath")))
+        if field is None:
+            continue
+        where, only = field[1], field[2]
+        values = _inner(_inner(pod, "metadata"), where)
+        wanted = values if only is None else {only: values[only]} if only in values else {}
+        kept = {key: value for key, value in wanted.items() if key not in _OURS and not maker.sets(key, str(value))}
+        found.setdefault(where, {}).update(kept)
+    return found
+
+
+def _field_references(spec: Json) -> Iterator[Json]:
+    for container in _containers(spec):
+        for variable in _items(container, "env"):
+            yield _inner(_inner(variable, "valueFrom"), "fieldRef")
+    for volume in _items(spec, "volumes"):
+        sources = (volume, *_items(_inner(volume, "projected"), "sources"))
+        for source in sources:
+            for item in _items(_inner(source, "downwardAPI"), "items"):
+                yield _inner(item, "fieldRef")
+
+
+def _containers(spec: Mapping[str, Any]) -> Iterator[Json]:
+    for kind in _CONTAINERS:
+        yield from _items(spec, kind)
+
+
+def _items(parent: Mapping[str, Any], key: str) -> list[Json]:
+    found = parent.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _inner(parent: Mapping[str, Any], key: str) -> Json:
+    found = parent.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _replace_list(parent: Json, key: str, kept: list[Any]) -> None:
+    """An empty list and none at all are the same."""
+    if kept:
+        parent[key] = kept
+    else:
+        parent.pop(key, None)

@@ -1,0 +1,174 @@
+"""Decides what an approver reads of a pod: which programs it runs, and which of its code somebody can still change."""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from daypass.domain.plain_text import escaped, shortened
+from daypass.domain.pod_template import is_scheduled
+
+MOST_LINES: Final = 64
+LONGEST_LINE: Final = 512
+_LONGEST_IMAGE: Final = 200
+_PINNED: Final = re.compile(r"@sha256:[0-9a-f]{64}$")
+_KINDS: Final = {
+    "initContainers": "init container",
+    "containers": "container",
+    "ephemeralContainers": "ephemeral container",
+}
+_HOOKS: Final = ("postStart", "preStop")
+_PROBES: Final = ("startupProbe", "livenessProbe", "readinessProbe")
+_NAMED: Final = {
+    "configMap": ("ConfigMap", "name"),
+    "secret": ("Secret", "secretName"),
+    "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
+    "hostPath": ("the node's", "path"),
+    "image": ("image", "reference"),
+    "csi": ("CSI driver", "driver"),
+    "gitRepo": ("git repository", "repository"),
+    "nfs": ("NFS server", "server"),
+}
+"""How to call a volume by what is in it."""
+_INSIDE: Final = frozenset({"emptyDir", "downwardAPI"})
+"""Volumes that hold nothing but what the pod itself puts or says there."""
+_ROOT_CERTIFICATE: Final = "kube-root-ca.crt"
+
+Json = Mapping[str, Any]
+Containers = list[tuple[str, Json]]
+
+
+def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
+    """The programs of a pod, a line each, then what of its code may still change: the requester may be able to (T55).
+
+    Rule: a container's line has its name, image and command; commands of hooks and probes follow. Then come images that
+    are not pinned by digest, and files and environment from outside the pod. At most ``limit`` lines of 512 characters;
+    what does not fit is counted, so that padding with harmless containers shows as such (T49). All text of the pod's
+    author is on one line, with hidden characters spelled out (T15).
+    """
+    spec = _inner(pod, "spec")
+    containers = [(_role(kind, one), one) for kind in _KINDS for one in _items(spec, kind)]
+    programs = [line for role, one in containers for line in _programs(role, one)]
+    changeable = [*_node(pod, spec), *_unpinned(containers), *_files(spec, containers), *_environment(containers)]
+    half = limit // 2
+    room = max(half, limit - len(changeable))
+    shown = _bounded(programs, room, "programs")
+    shown += _bounded(changeable, limit - len(shown), "findings")
+    return tuple(shortened(escaped(line), LONGEST_LINE) for line in shown)
+
+
+def _bounded(lines: list[str], limit: int, what: str) -> list[str]:
+    if len(lines) <= limit:
+        return lines
+    return [*lines[: limit - 1], f"and {len(lines) - limit + 1} more {what}"]
+
+
+def _role(kind: str, container: Json) -> str:
+    sidecar = kind == "initContainers" and container.get("restartPolicy") == "Always"
+    return f"{'sidecar' if sidecar else _KINDS[kind]} {container.get('name')}"
+
+
+def _programs(role: str, container: Json) -> Iterator[str]:
+    command, arguments = _words(container, "command"), _words(container, "args")
+    image = shortened(str(container.get("image")), _LONGEST_IMAGE)
+    if command:
+        yield f"{role}: {image}, command: {shlex.join([*command, *arguments])}"
+    elif arguments:
+        yield f"{role}: {image}, its own command with arguments: {shlex.join(arguments)}"
+    else:
+        yield f"{role}: {image}, its own command"
+    hooks = [(name, _inner(_inner(container, "lifecycle"), name)) for name in _HOOKS]
+    for name, handler in (*hooks, *((name, _inner(container, name)) for name in _PROBES)):
+        words = _words(_inner(handler, "exec"), "command")
+        if words:
+            yield f"{role}: {name} runs {shlex.join(words)}"
+
+
+def _node(pod: Json, spec: Json) -> Iterator[str]:
+    if spec.get("nodeName") and not is_scheduled(pod):
+        yield f"asks for node {spec['nodeName']} by name, so that no scheduler chooses"
+
+
+def _unpinned(containers: Containers) -> Iterator[str]:
+    users: dict[str, list[str]] = {}
+    for role, container in containers:
+        image = str(container.get("image"))
+        if not _PINNED.search(image):
+            users.setdefault(image, []).append(role)
+    for image, roles in users.items():
+        yield f"image {shortened(image, _LONGEST_IMAGE)} is not pinned by digest, so what is in it may change: {_listed(roles)}"
+
+
+def _files(spec: Json, containers: Containers) -> Iterator[str]:
+    mounts: dict[object, list[str]] = {}
+    for role, container in containers:
+        for mount in _items(container, "volumeMounts"):
+            mounts.setdefault(mount.get("name"), []).append(f"{mount.get('mountPath')} in {role}")
+        for device in _items(container, "volumeDevices"):
+            mounts.setdefault(device.get("name"), []).append(f"{device.get('devicePath')} in {role}")
+    for volume in _items(spec, "volumes"):
+        places = mounts.get(volume.get("name"))
+        for source in _sources(volume) if places else ():
+            yield f"files from {source}: {_listed(places or [])}"
+
+
+def _sources(volume: Json) -> Iterator[str]:
+    for kind in volume:
+        if kind == "projected":
+            for source in _items(_inner(volume, kind), "sources"):
+                yield from (
+                    _projected(one, _inner(source, one)) for one in ("configMap", "secret") if _brings(source, one)
+                )
+        elif kind in _NAMED:
+            label, key = _NAMED[kind]
+            name = str(_inner(volume, kind).get(key))
+            unpinned = ", which is not pinned by digest" if kind == "image" and not _PINNED.search(name) else ""
+            yield f"{label} {shortened(name, _LONGEST_IMAGE)}{unpinned}"
+        elif kind != "name" and kind not in _INSIDE:
+            yield f"a volume of kind {kind}"
+
+
+def _brings(source: Json, kind: str) -> bool:
+    return kind in source and not (kind == "configMap" and _inner(source, kind).get("name") == _ROOT_CERTIFICATE)
+
+
+def _projected(kind: str, source: Json) -> str:
+    return f"{_NAMED[kind][0]} {source.get('name')}"
+
+
+def _environment(containers: Containers) -> Iterator[str]:
+    users: dict[str, list[str]] = {}
+    for role, container in containers:
+        for bulk in _items(container, "envFrom"):
+            for key, label in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                if key in bulk:
+                    users.setdefault(f"{label} {_inner(bulk, key).get('name')}", []).append(f"all of it in {role}")
+        for variable in _items(container, "env"):
+            source = _inner(variable, "valueFrom")
+            for key, label in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+                if key in source:
+                    name = f"{label} {_inner(source, key).get('name')}"
+                    users.setdefault(name, []).append(f"{variable.get('name')} in {role}")
+    for name, uses in users.items():
+        yield f"environment from {name}: {_listed(uses)}"
+
+
+def _listed(uses: list[str]) -> str:
+    shown = 8
+    rest = f" and {len(uses) - shown} more" if len(uses) > shown else ""
+    return ", ".join(uses[:shown]) + rest
+
+
+def _words(parent: Json, key: str) -> list[str]:
+    found = parent.get(key)
+    return [str(word) for word in found] if isinstance(found, list) else []
+
+
+def _items(parent: Json, key: str) -> list[Json]:
+    found = parent.get(key)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _inner(parent: Json, key: str) -> Json:
+    found = parent.get(key)
+    return found if isinstance(found, Mapping) else {}
