@@ -1,0 +1,129 @@
+"""Decides what Daypass asks for by itself when it refuses or holds something, on whose behalf, and what is one cause."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from daypass.domain import names
+from daypass.domain.identity import Identity
+from daypass.domain.permits import ActionCall
+from daypass.domain.pod_facts import PodFacts
+from daypass.domain.privileges import Finding
+from daypass.domain.request import ActionGrant, WorkloadGrant
+
+HASH_DIGITS: Final = 40
+NAME_DIGITS: Final = 20
+PODS_OF_AN_OWNER: Final = 100
+"""What a request for an owner's pods asks for: an owner makes new ones when old ones fail."""
+MAX_PRIVILEGES: Final = 64
+MAX_PRIVILEGE: Final = 512
+MAX_AUTHORS: Final = 16
+_GLOB: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is missing, as the request that would help."""
+
+    hash: str
+    """Equal for all that one request would let through (T56)."""
+    namespace: str
+    requester: Identity
+    grant: WorkloadGrant | ActionGrant
+    reason: str
+    """Facts, in the order in which a reader wants them; whatever strangers wrote of it is yet to be made plain text."""
+
+    def name(self, number: int = 1) -> str:
+        """The name of the request, and of those that follow it when it has ended without an answer."""
+        name = f"daypass-{self.hash[:NAME_DIGITS]}"
+        return name if number == 1 else f"{name}-{number}"
+
+
+def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
+    """The cause of a pod that is not covered: one for all pods of an owner that run the same.
+
+    Rule: a pod without an owner has its caller and its ServiceAccount in the place of one. The requester is the first
+    author; where nobody is known, the ServiceAccount that the pods run as. What runs is pinned by its digest.
+    """
+    owner = pod.owner
+    account = names.service_account_username(pod.namespace, pod.service_account)
+    behind = [pod.caller.username, account] if owner is None else [owner.uid]
+    privileges = _privileges(needed)
+    requester = _identity(pod.authors[0] if pod.authors else account, pod.caller)
+    what = f"a pod of ServiceAccount {pod.service_account}" if owner is None else f"{owner.kind} {owner.name}"
+    by = f"made by {', '.join(pod.authors)}" if pod.authors else "made by nobody knows whom"
+    also = " and by others whom nobody knows" if pod.authors_unknown and pod.authors else ""
+    where = [_told(one) for one in pod.findings if one.text in {*needed}]
+    grant = WorkloadGrant(
+        service_account_name=pod.service_account,
+        privileges=privileges,
+        pod_template_digest=pod.digest,
+        max_pods=1 if owner is None else PODS_OF_AN_OWNER,
+        owner=owner,
+        authors=pod.authors[:MAX_AUTHORS],
+        authors_unknown=pod.authors_unknown or len(pod.authors) > MAX_AUTHORS,
+        findings=(*where, *pod.runs),
+    )
+    runs = f"; it runs {'; '.join(pod.runs)}" if pod.runs else ""
+    reason = f"{what} in {pod.namespace}, {by}{also}, uses {', '.join(privileges)}{runs}"
+    cause = _hash("workload", pod.namespace, behind, pod.digest, sorted(needed))
+    return Cause(cause, pod.namespace, requester, grant, _capital(reason))
+
+
+def of_action(call: ActionCall, findings: Sequence[str] = ()) -> Cause:
+    """The cause of an operation that is not covered: one for the same operation, content and caller."""
+    grant = ActionGrant(
+        verb=call.verb,
+        group=call.group,
+        resource=call.resource,
+        subresource=call.subresource,
+        name=call.name,
+        object_digest=call.object_digest,
+        findings=tuple(findings),
+    )
+    what = f"{call.verb} {resource_text(call.group, call.resource, call.subresource)} {call.name}"
+    details = f": {'; '.join(findings)}" if findings else ""
+    cause = _hash(
+        "action",
+        call.namespace,
+        call.caller.username,
+        [call.verb, call.group, call.resource, call.subresource, call.name],
+        call.object_digest,
+    )
+    return Cause(cause, call.namespace, call.caller, grant, f"{call.caller.username} wants to {what}{details}")
+
+
+def resource_text(group: str, resource: str, subresource: str) -> str:
+    """A resource as kubectl spells it, such as ``deployments.apps/scale``."""
+    full = f"{resource}.{group}" if group else resource
+    return f"{full}/{subresource}" if subresource else full
+
+
+def _privileges(needed: Sequence[str]) -> tuple[str, ...]:
+    """What a request can name: where a value can't be spelled, or there are too many, the control alone.
+
+    That is wider in words only: what runs is pinned by its digest.
+    """
+    spelled = [one if _GLOB not in one and len(one) <= MAX_PRIVILEGE else one.partition(":")[0] for one in needed]
+    if len({*spelled}) > MAX_PRIVILEGES:
+        spelled = [one.partition(":")[0] for one in needed]
+    return tuple(sorted({*spelled}))
+
+
+def _identity(username: str, caller: Identity) -> Identity:
+    """Groups and uid are known of the caller alone."""
+    return caller if caller.username == username else Identity(username)
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.text} at {finding.path}" if finding.path else finding.text
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:HASH_DIGITS]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

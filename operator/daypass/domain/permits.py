@@ -1,0 +1,173 @@
+"""Decides whether an approved request covers a pod or an operation, and says why not."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from daypass.domain.conditions import State, state_of, was_granted
+from daypass.domain.identity import Identity
+from daypass.domain.pod_facts import PodFacts
+from daypass.domain.policy import AppliedStage
+from daypass.domain.privileges import missing
+from daypass.domain.quorum import Tally, tally
+from daypass.domain.request import ActionGrant, Request, WorkloadGrant
+from daypass.domain.review import Review, ReviewDecision
+from daypass.domain.times import rfc3339
+
+UNKNOWN_AUTHORS_NEED: Final = 2
+"""Distinct people in each stage where an author can't be found: then one of them is somebody else (T69)."""
+
+ELSE: Final = "is about something else"
+"""What there is no point in telling the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCall:
+    """One operation as admission sees it, spelled as a request would ask for it."""
+
+    namespace: str
+    """Where it is asked for: the object's own, and for objects of the whole cluster that of the caller."""
+    verb: str
+    """create, update, delete or connect."""
+    group: str
+    resource: str
+    subresource: str
+    name: str
+    object_digest: str
+    """Of the object as it would be; empty where there is none."""
+    caller: Identity
+    key: str
+    """What makes two calls one use (T47)."""
+
+
+def closed(permit: Request, now: datetime) -> str:
+    """Why nothing passes under a request at this time, in the words "it …"; empty while it is in force.
+
+    Rule: granted as last recorded, between its start and its end by the API server's time, neither ended nor being
+    deleted. So a permit ends on time whatever the controller does.
+    """
+    record, state = permit.record, state_of(permit.record)
+    if state is not State.ACTIVE or not was_granted(record) or record.end_time is not None:
+        return f"is {state.value}" if state is not None and state is not State.ACTIVE else "is not active"
+    if permit.deletion_time is not None:
+        return "is being deleted"
+    if record.start_time is None or record.expiration_time is None:
+        # Fail closed: what has no end written down is not in force.
+        return "has no end"
+    if now < record.start_time:
+        return f"starts at {rfc3339(record.start_time)}"
+    if now >= record.expiration_time:
+        return f"ended at {rfc3339(record.expiration_time)}"
+    return ""
+
+
+def is_open(permit: Request, now: datetime) -> bool:
+    """Whether something may pass under a request at this time."""
+    return not closed(permit, now)
+
+
+def refusal(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime) -> str:
+    """Why an approved request does not cover a pod, in the words "it …"; empty when it does.
+
+    ``permit.reviews`` are genuine: the caller has left out the others. Whether a request that asks nobody was left to
+    policy is for the caller to know.
+
+    Rule: the namespace, the ServiceAccount and, where the request says it, the digest of what runs are the same; its
+    privileges cover all that are needed; it is in force; a pod is left, or this very pod is among those admitted;
+    and it was approved by enough people who had no hand in this pod (T55), two at least where not all of those are
+    known (T69).
+    """
+    return mismatch(permit, pod, needed, now) or disapproval(permit, pod.authors, authors_unknown=pod.authors_unknown)
+
+
+def mismatch(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime) -> str:
+    """The same without a look at reviews: most requests are about something else."""
+    grant = permit.grant
+    if not isinstance(grant, WorkloadGrant) or permit.namespace != pod.namespace:
+        return ELSE
+    if grant.service_account_name != pod.service_account:
+        return f"is for pods of ServiceAccount {grant.service_account_name}"
+    lacking = missing(grant.privileges, needed)
+    if lacking:
+        return f"does not name {', '.join(lacking)}"
+    if grant.pod_template_digest and grant.pod_template_digest != pod.digest:
+        return "is for pods that run something else: its podTemplateDigest differs"
+    return closed(permit, now) or _none_left(permit, grant.max_pods, pod.uid, "pod")
+
+
+def action_refusal(permit: Request, call: ActionCall, now: datetime) -> str:
+    """Why an approved request does not cover an operation, in the words "it …"; empty when it does.
+
+    Rule: as for pods; the operation, the object's name and, where the request says it, the content are the same, and
+    the caller is the request's subject.
+    """
+    return action_mismatch(permit, call, now) or disapproval(permit, (call.caller.username,))
+
+
+def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
+    """The same without a look at reviews."""
+    grant = permit.grant
+    if not isinstance(grant, ActionGrant) or permit.namespace != call.namespace:
+        return ELSE
+    asked = (grant.verb, grant.group, grant.resource, grant.subresource, grant.name)
+    if asked != (call.verb, call.group, call.resource, call.subresource, call.name):
+        return ELSE
+    if permit.subject.username != call.caller.username:
+        return f"is for {permit.subject.username}"
+    if grant.object_digest and grant.object_digest != call.object_digest:
+        return "is for another content: its objectDigest differs"
+    return closed(permit, now) or _none_left(permit, grant.max_uses, call.key, "use")
+
+
+def disapproval(permit: Request, authors: Collection[str], *, authors_unknown: bool = False) -> str:
+    """Why the approvals of a request do not count for what these people made, in the words "it …"; else empty.
+
+    Rule: the recorded stages are filled by reviews of the recorded digest that came in time, none of them by an
+    author; where an author is unknown, each stage by two people at least. A Deny, Revoke or Release that the
+    controller has not acted on yet ends it here. With no stages nobody was asked, and there is nothing to count.
+    """
+    record = permit.record
+    stages = tuple(map(_doubled, record.stages)) if authors_unknown else record.stages
+    votes = [vote for vote in permit.reviews if _counts(permit, vote)]
+    result = tally(permit, stages, [vote for vote in votes if not _approved_by(vote, authors)])
+    if _taken_back(result):
+        return "was taken back"
+    if not stages or result.complete:
+        return ""
+    own = sorted({vote.reviewer.username for vote in votes if _approved_by(vote, authors)})
+    if own:
+        return f"was approved by {', '.join(own)}, who had a hand in this and so does not count"
+    if authors_unknown and tally(permit, record.stages, votes).complete:
+        return "was approved by one person alone, and not everybody is known who had a hand in this"
+    # Fail closed: status says that it was approved, and no genuine reviews say so (T01).
+    return "was not approved by anybody whose review can be verified"
+
+
+def _counts(permit: Request, vote: Review) -> bool:
+    if vote.decision is ReviewDecision.RELEASE:
+        return True
+    digest, deadline = permit.record.digest, permit.record.pending_deadline_time
+    if not digest or vote.digest != digest:
+        return False
+    return vote.decision is not ReviewDecision.APPROVE or deadline is None or vote.time <= deadline
+
+
+def _approved_by(vote: Review, authors: Collection[str]) -> bool:
+    return vote.decision is ReviewDecision.APPROVE and vote.reviewer.username in authors
+
+
+def _taken_back(result: Tally) -> bool:
+    return any(vote is not None for vote in (result.denial, result.revocation, result.release))
+
+
+def _doubled(applied: AppliedStage) -> AppliedStage:
+    required = max(applied.stage.required, UNKNOWN_AUTHORS_NEED)
+    return replace(applied, stage=replace(applied.stage, required=required))
+
+
+def _none_left(permit: Request, most: int, key: str, what: str) -> str:
+    uses = permit.record.uses
+    if len(uses) < most or (key and any(use.key == key for use in uses)):
+        return ""
+    return f"has no {what} left of {most}"
