@@ -152,40 +152,33 @@ def test_a_message_reads_well_in_kubectl(schemas: Bed, place: str) -> None:
     )
 
 
-def test_columns_fit_eighty_characters(schemas: Bed, place: str) -> None:
+@pytest.mark.parametrize(("state", "end"), [("AwaitingApproval", None), ("Active", "2030-01-31T12:00:00Z")])
+def test_columns_fit_eighty_characters(schemas: Bed, place: str, state: str, end: str | None) -> None:
     schemas.kubectl("create", "-f", "-", input=json.dumps(_waiting(place)))
-    status = {
-        "expirationTime": "2030-01-31T12:00:00Z",
-        "risk": {"level": "High"},
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": "False",
-                "reason": "AwaitingApproval",
-                "message": "waits for shop-leads",
-                "lastTransitionTime": "2030-01-31T11:00:00Z",
-            }
-        ],
-    }
+    access = "HostPathVolum… +2"  # the longest that there is
+    condition = {"type": "Ready", "status": "False", "reason": state, "message": "waits for shop-leads"}
+    conditions = [condition | {"lastTransitionTime": "2030-01-31T11:00:00Z"}]
+    status = {"access": access, "expirationTime": end, "risk": {"level": "High"}, "conditions": conditions}
     schemas.kubectl(
         *("patch", "areq", "fix-checkout", "-n", place, "--subresource=status", "--type=merge"),
         *("-p", json.dumps({"status": status})),
     )
     header, row = schemas.kubectl("get", "areq", "-n", place).stdout.splitlines()
     assert header.split() == ["NAME", "STATE", "SUBJECT", "ACCESS", "EXPIRES", "AGE"]
-    assert row.split()[:-1] == ["fix-checkout", "AwaitingApproval", "agent", "edit", "2030-01-31T12:00:00Z"]
+    assert row.split()[:-1] == ["fix-checkout", state, "agent", *access.split(), *([end] if end else [])]
     assert len(row) <= 80
     wide_header, wide = schemas.kubectl("get", "daypass", "-n", place, "-o", "wide").stdout.splitlines()[:2]
-    assert wide_header.split()[5:] == ["REQUESTER", "SECONDS", "RISK", "TICKET", "MESSAGE", "AGE"]
+    assert wide_header.split()[5:] == ["REQUESTER", "SECONDS", "RISK", "TICKET", "DETAILS", "MESSAGE", "AGE"]
     assert "waits for shop-leads" in wide
 
 
-def test_a_request_for_rules_shows_their_resources(schemas: Bed, place: str) -> None:
+def test_a_request_for_a_workload_shows_what_it_runs(schemas: Bed, place: str) -> None:
     body = _waiting(place)
     del body["spec"]["role"]
-    body["spec"]["rules"] = [{"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get"]}]
-    schemas.kubectl("create", "-f", "-", input=json.dumps(body))
-    assert '["pods","pods/log"]' in schemas.kubectl("get", "areq", "-n", place).stdout
+    runs = "runs registry.example/tools:1.4: sh -c run-node-check"
+    workload = {"serviceAccountName": "agent", "privileges": ["HostPathVolumes:/etc"], "findings": [runs, "more"]}
+    schemas.kubectl("create", "-f", "-", input=json.dumps(body | {"spec": body["spec"] | {"workload": workload}}))
+    assert f" {runs} " in schemas.kubectl("get", "areq", "-n", place, "-o", "wide").stdout
 
 
 def test_policies_show_what_they_do(schemas: Bed) -> None:

@@ -8,6 +8,7 @@ from daypass.api.convert_json import (
     subject_json,
     time_json,
 )
+from daypass.api.convert_permit import grant_json, request_json, use_from, use_json
 from daypass.api.convert_policy import policy_from
 from daypass.api.convert_request import request_from
 from daypass.api.convert_review import Submission, review_from, submission_from
@@ -18,9 +19,11 @@ __all__ = [
     "MalformedError",
     "Submission",
     "approvers_json",
+    "grant_json",
     "identity_json",
     "policy_from",
     "request_from",
+    "request_json",
     "review_from",
     "review_json",
     "role_from",
@@ -29,4 +32,6 @@ __all__ = [
     "subject_json",
     "submission_from",
     "time_json",
+    "use_from",
+    "use_json",
 ]

@@ -5,12 +5,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from daypass.api.convert_gate import action_pattern_of, gate_of
 from daypass.api.malformed import MalformedError, malformed
 from daypass.api.metadata import metadata_from
 from daypass.api.policy import ApprovalPolicySpec
 from daypass.api.policy import Limits as LimitsModel
 from daypass.api.policy import Stage as StageModel
-from daypass.api.policy_match import Grants as GrantsModel
+from daypass.api.policy_grants import Grants as GrantsModel
 from daypass.api.policy_match import LabelSelector, RequesterPattern, SubjectPattern
 from daypass.api.policy_match import Match as MatchModel
 from daypass.domain.permissions import RoleReference, Rule
@@ -23,6 +24,7 @@ from daypass.domain.policy import (
     LabelRequirement,
     Limits,
     Match,
+    OnExpiry,
     Policy,
     RiskLevel,
     Stage,
@@ -51,6 +53,8 @@ def policy_from(body: Mapping[str, Any]) -> Policy:
         limits=_limits(spec.limits),
         auto_approve=spec.auto_approve,
         stages=tuple(map(_stage, spec.approvals or ())),
+        gate=gate_of(spec.gate, spec.match.namespaces),
+        on_expiry=OnExpiry.KEEP if spec.grant is None else OnExpiry(spec.grant.on_expiry),
     )
 
 
@@ -89,6 +93,8 @@ def _grants(grants: GrantsModel | None) -> Grants | None:
             Rule(tuple(rule.verbs), tuple(rule.api_groups), tuple(rule.resources), tuple(rule.resource_names))
             for rule in grants.permissions or ()
         ),
+        privileges=tuple(grants.workload.privileges) if grants.workload is not None else (),
+        actions=tuple(map(action_pattern_of, grants.actions or ())),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from daypass.api.convert_permit import action_of, use_of, workload_of
 from daypass.api.convert_review import review_of, stage_of
 from daypass.api.malformed import MalformedError, malformed
 from daypass.api.metadata import metadata_from
@@ -112,6 +113,10 @@ def _subject(subject: SubjectModel) -> Subject:
 def _grant(spec: AccessRequestSpec) -> Grant:
     if spec.role is not None:
         return RoleGrant(RoleReference(spec.role.kind, spec.role.name))
+    if spec.workload is not None:
+        return workload_of(spec.workload)
+    if spec.action is not None:
+        return action_of(spec.action)
     return RulesGrant(tuple(map(rule_of, spec.permissions or ())))
 
 
@@ -142,4 +147,5 @@ def _record(status: AccessRequestStatus) -> Record:
         expiration_time=status.expiration_time,
         end_time=status.end_time,
         objects=tuple(ObjectReference(one.kind, one.namespace, one.name, one.uid) for one in status.objects),
+        uses=tuple(map(use_of, status.uses)),
     )

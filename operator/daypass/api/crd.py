@@ -30,12 +30,13 @@ _AGE: Final = _column("Age", ".metadata.creationTimestamp", "Time since it was c
 _REQUEST_COLUMNS: Final = [
     _column("State", f"{_READY}.reason", "Where the request stands: the reason of its condition Ready."),
     _column("Subject", ".spec.subject.name", "Who receives the access."),
-    _column("Access", ".spec['role.name','rules..resources']", "The role, or the resources of the first of the rules."),
+    _column("Access", ".status.access", "What is asked for: a role, resources, privileges, or an operation."),
     _column("Expires", ".status.expirationTime", "When the access ends by itself."),
     _column("Requester", ".spec.requester.username", "Who asked.", wide=True),
     _column("Seconds", ".spec.durationSeconds", "How long the access lasts.", kind="integer", wide=True),
     _column("Risk", ".status.risk.level", "What the access could do.", wide=True),
     _column("Ticket", ".spec.ticket", "The ticket that the work belongs to.", wide=True),
+    _column("Details", ".spec['workload.findings','action.findings'][0]", "What is run or done.", wide=True),
     _column("Message", f"{_READY}.message", "The state in a sentence.", wide=True),
     _AGE,
 ]

@@ -1,10 +1,11 @@
 """What an ApprovalPolicy says: the model of its spec and status."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from daypass.api import fields
+from daypass.api.policy_gate import Gate, GrantTerms
 from daypass.api.policy_match import Match
 from daypass.api.request_status import Condition
 from daypass.api.schema import LIST_MAP_KEYS, LIST_TYPE, OpenObject, Rule, StatusObject, atomic
@@ -108,6 +109,9 @@ class Stage(OpenObject):
     )
 
 
+_NONE_OF_THESE: Final = (False, None, None, None)
+
+
 class ApprovalPolicySpec(OpenObject):
     """Which requests the policy speaks of, and what it says of them.
 
@@ -133,6 +137,12 @@ class ApprovalPolicySpec(OpenObject):
         description="The stages of approval, in no order. Those whose riskAtLeast and when hold apply, and all of"
         " them must be satisfied; if none applies, the request stays undecided.",
     )
+    grant: GrantTerms | None = Field(default=None, description="What an Allow policy says of the access itself.")
+    gate: Gate | None = Field(
+        default=None,
+        description="Which workloads and operations need an approved request at all, of whatever policy: admission"
+        " refuses or holds what none covers.",
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -142,22 +152,33 @@ class ApprovalPolicySpec(OpenObject):
         ),
         Rule(
             "self.effect != 'Deny' || !(has(self.autoApprove) && self.autoApprove) && !has(self.approvals)"
-            " && !has(self.limits)",
-            "a Deny policy has no autoApprove, approvals or limits: what it matches is denied",
+            " && !has(self.limits) && !has(self.grant)",
+            "a Deny policy has no autoApprove, approvals, limits or grant: what it matches is denied",
             lambda spec: (
-                spec.effect != "Deny"
-                or not (spec.auto_approve or spec.approvals is not None or spec.limits is not None)
+                spec.effect != "Deny" or (spec.auto_approve, spec.approvals, spec.limits, spec.grant) == _NONE_OF_THESE
             ),
         ),
         Rule(
             "self.effect != 'Allow' || has(self.match.grants)",
-            "an Allow policy must say in match.grants which roles or rules may be asked for",
+            "an Allow policy must say in match.grants what may be asked for: roles, rules, workload or actions",
             lambda spec: spec.effect != "Allow" or spec.match.grants is not None,
         ),
         Rule(
             "!has(self.approvals) || self.approvals.all(one, self.approvals.exists_one(other, other.name == one.name))",
             "the stages of approvals must have different names",
             lambda spec: len({stage.name for stage in spec.approvals or ()}) == len(spec.approvals or ()),
+        ),
+        Rule(
+            "!has(self.gate) || !has(self.match.namespaceSelector)"
+            " || (!has(self.gate.workloads) || has(self.gate.workloads.namespaces))"
+            " && (!has(self.gate.actions) || self.gate.actions.all(one, has(one.namespaces)))",
+            "a gate's namespaces are named, because whoever may label a namespace would decide whether it is gated:"
+            " with match.namespaceSelector, give namespaces in gate.workloads and in each of gate.actions",
+            lambda spec: (
+                spec.match.namespace_selector is None
+                or spec.gate is None
+                or all(part.namespaces is not None for part in spec.gate.parts)
+            ),
         ),
     )
 

@@ -5,17 +5,18 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from daypass.api import fields
+from daypass.api.policy_grants import Grants
 from daypass.api.schema import OpenObject, Rule, atomic
 
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63, pattern="^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
 
-_NAMESPACE_ONLY_FOR_ACCOUNTS = Rule(
+NAMESPACE_ONLY_FOR_ACCOUNTS = Rule(
     "self.kind == 'ServiceAccount' || !has(self.__namespace__)",
     "only kind ServiceAccount has a namespace",
     lambda pattern: pattern.kind == "ServiceAccount" or pattern.namespace is None,
 )
-_NO_SYSTEM_USERS = Rule(
+NO_SYSTEM_USERS = Rule(
     "self.kind != 'User' || !self.name.startsWith('system:')",
     "kind User must not start with system: (for a ServiceAccount use kind ServiceAccount, namespace and name)",
     lambda pattern: pattern.kind != "User" or not pattern.name.startswith("system:"),
@@ -32,7 +33,7 @@ class SubjectPattern(OpenObject):
         description="Namespace of the ServiceAccount, or a glob over namespaces. Default: the request's own namespace.",
     )
 
-    rules: ClassVar[tuple[Rule, ...]] = (_NAMESPACE_ONLY_FOR_ACCOUNTS, _NO_SYSTEM_USERS)
+    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, NO_SYSTEM_USERS)
 
 
 class RequesterPattern(OpenObject):
@@ -47,53 +48,7 @@ class RequesterPattern(OpenObject):
         description="Namespace of the ServiceAccount, or a glob over namespaces. Default: the request's own namespace.",
     )
 
-    rules: ClassVar[tuple[Rule, ...]] = (_NAMESPACE_ONLY_FOR_ACCOUNTS, _NO_SYSTEM_USERS)
-
-
-class RoleName(OpenObject):
-    """A role that may be asked for."""
-
-    kind: Literal["Role", "ClusterRole"] = Field(description="Role or ClusterRole.")
-    name: fields.RoleName = Field(description="Name of the role, exactly.")
-
-
-class RuleBound(OpenObject):
-    """Permissions that may be asked for: a request may ask for less, never for more."""
-
-    api_groups: list[fields.ApiGroup] = Field(
-        **atomic(16, 1), description='API groups of the resources; "" is the core group, * is every group.'
-    )
-    resources: list[fields.ResourceName] = Field(
-        **atomic(32, 1), description="Resources in the plural, with a subresource after a slash, such as pods/log."
-    )
-    resource_names: list[fields.ResourceName] = Field(
-        default=[], **atomic(32), description="Names of single objects; every object of the resources when empty."
-    )
-    verbs: list[fields.Verb] = Field(**atomic(16, 1), description="Verbs, such as get, list, watch, patch.")
-
-
-class Grants(OpenObject):
-    """What may be asked for. What is not listed does not match."""
-
-    roles: list[RoleName] | None = Field(
-        default=None, **atomic(64, 1), description="Roles that a request of kind role may name."
-    )
-    permissions: Annotated[
-        list[RuleBound] | None,
-        Field(
-            alias="rules",
-            **atomic(16, 1),
-            description="Permissions that cover each rule of a request of kind rules: an upper bound.",
-        ),
-    ] = None
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "has(self.roles) || has(self.rules)",
-            "grants must list roles or rules",
-            lambda grants: grants.roles is not None or grants.permissions is not None,
-        ),
-    )
+    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, NO_SYSTEM_USERS)
 
 
 class LabelRequirement(OpenObject):

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from daypass.api import fields
+from daypass.api.request_permit import Action, Workload
 from daypass.api.schema import CheckedObject, Rule, SpecObject, atomic
 
 
@@ -115,6 +116,9 @@ IMMUTABLE: Final = Rule(
 )
 
 
+_ALL_BUT_ONE: Final = 3
+
+
 class AccessRequestSpec(CheckedObject):
     """What is asked. It never changes after creation."""
 
@@ -127,7 +131,7 @@ class AccessRequestSpec(CheckedObject):
         default=None, description="Who receives the access. Default: the requester, filled in at admission."
     )
     role: RoleReference | None = Field(
-        default=None, description="An existing role to be bound. Give exactly one of role and rules."
+        default=None, description="An existing role to be bound. Give exactly one of role, rules, workload and action."
     )
     permissions: Annotated[
         list[PolicyRule] | None,
@@ -135,9 +139,19 @@ class AccessRequestSpec(CheckedObject):
             alias="rules",
             **atomic(16, 1),
             description="Exact permissions, for which a Role is made that lives as long as the grant."
-            " Give exactly one of role and rules.",
+            " Give exactly one of role, rules, workload and action.",
         ),
     ] = None
+    workload: Workload | None = Field(
+        default=None,
+        description="Leave to run pods with privileges, where a policy's gate asks for it. Give exactly one of role,"
+        " rules, workload and action.",
+    )
+    action: Action | None = Field(
+        default=None,
+        description="Leave to do one operation, where a policy's gate asks for it. Give exactly one of role, rules,"
+        " workload and action.",
+    )
     duration_seconds: int = Field(
         ge=fields.MIN_DURATION_SECONDS,
         le=fields.MAX_DURATION_SECONDS,
@@ -160,8 +174,8 @@ class AccessRequestSpec(CheckedObject):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.role) != has(self.rules)",
-            "exactly one of role and rules must be given",
-            lambda spec: (spec.role is None) != (spec.permissions is None),
+            "[has(self.role), has(self.rules), has(self.workload), has(self.action)].exists_one(given, given)",
+            "exactly one of role, rules, workload and action must be given",
+            lambda spec: [spec.role, spec.permissions, spec.workload, spec.action].count(None) == _ALL_BUT_ONE,
         ),
     )

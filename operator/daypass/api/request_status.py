@@ -132,6 +132,22 @@ class CreatedObject(StatusObject):
     uid: fields.Uid = Field(default="", description="Uid of the object.")
 
 
+class Use(StatusObject):
+    """One admission under a permit: a pod that was let in, or an operation that was let through."""
+
+    key: Annotated[str, Field(min_length=1, max_length=256)] = Field(
+        description="What makes two calls one use: the object's uid, with its former resourceVersion for an update."
+    )
+    kind: Short = Field(description="Kind of the object.")
+    name: Short = Field(description="Name of the object.")
+    uid: fields.Uid = Field(default="", description="Uid of the object.")
+    time: fields.Time = Field(description="When admission let it through.")
+    confirmed: bool = Field(
+        default=False,
+        description="Whether the object was seen since. A use that stays unconfirmed is given back after a while.",
+    )
+
+
 class AccessRequestStatus(StatusObject):
     """What is recorded: written by Daypass, but for review."""
 
@@ -174,3 +190,9 @@ class AccessRequestStatus(StatusObject):
     )
     end_time: fields.Time | None = Field(default=None, description="When the access ended, or the request was closed.")
     objects: list[CreatedObject] = Field(default=[], **atomic(16), description="What was made for the grant.")
+    access: Short = Field(default="", description="What is asked for, in a few words.")
+    uses: list[Use] = Field(
+        default=[],
+        **atomic(500),
+        description="Of a request for a workload or an action, what was admitted under it so far.",
+    )

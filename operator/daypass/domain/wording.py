@@ -1,11 +1,15 @@
 """How people read what Daypass says of them: approvers and permissions in a few words."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, assert_never
 
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import Approvers
+from daypass.domain.request import ActionGrant, Grant, RoleGrant, RulesGrant, WorkloadGrant
 
 _LONGEST: Final = 200
+_COLUMN: Final = 17
+"""What is left of 80 characters for the column ACCESS of ``kubectl get``."""
 
 
 def people(approvers: Approvers) -> str:
@@ -22,7 +26,33 @@ def permission(rule: Rule) -> str:
     text = f"{', '.join(rule.verbs)} {', '.join([*targets, *rule.non_resource_urls])}"
     if rule.resource_names:
         text += f" named {', '.join(rule.resource_names)}"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return _cut(text, _LONGEST)
+
+
+def access(grant: Grant) -> str:
+    """What is asked for, in one column: a role, resources, privileges or an operation; cut where it is too long."""
+    match grant:
+        case RoleGrant(role):
+            return _cut(role.name, _COLUMN)
+        case RulesGrant(rules):
+            return _first([resource for rule in rules for resource in rule.resources])
+        case WorkloadGrant(privileges=privileges):
+            return _first(privileges if len(privileges) == 1 else [one.partition(":")[0] for one in privileges])
+        case ActionGrant(verb, _, resource, subresource):
+            return _cut(f"{verb} {resource}{'/' if subresource else ''}{subresource}", _COLUMN)
+        case _:
+            assert_never(grant)
+
+
+def _first(texts: Sequence[str]) -> str:
+    """The first of different texts, and how many more there are."""
+    different = list(dict.fromkeys(texts))
+    more = f" +{len(different) - 1}" if len(different) > 1 else ""
+    return _cut(different[0] if different else "", _COLUMN - len(more)) + more
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _target(group: str, resource: str) -> str:

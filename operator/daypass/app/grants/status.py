@@ -12,6 +12,7 @@ from daypass.domain.evaluation import Evaluation
 from daypass.domain.outcomes import Outcome
 from daypass.domain.quorum import Tally
 from daypass.domain.request import ObjectReference, Request
+from daypass.domain.wording import access
 
 MAX_MESSAGE: Final = 32_000
 MAX_FINDINGS: Final = 64
@@ -28,6 +29,7 @@ OWN_FIELDS: Final = (
     "expirationTime",
     "endTime",
     "objects",
+    "access",
 )
 
 
@@ -49,6 +51,7 @@ def status_of(
         "expirationTime": time_json(outcome.expiration_time),
         "endTime": time_json(outcome.end_time),
         "objects": [_reference(one) for one in objects] or None,
+        "access": access(request.grant),
     }
 
 

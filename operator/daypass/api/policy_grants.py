@@ -1,0 +1,96 @@
+"""What may be asked for under a policy: the model of ``spec.match.grants``."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from daypass.api import fields
+from daypass.api.schema import OpenObject, Rule, atomic
+
+ActionVerb = Literal["create", "update", "delete", "connect"]
+
+
+class RoleName(OpenObject):
+    """A role that may be asked for."""
+
+    kind: Literal["Role", "ClusterRole"] = Field(description="Role or ClusterRole.")
+    name: fields.RoleName = Field(description="Name of the role, exactly.")
+
+
+class RuleBound(OpenObject):
+    """Permissions that may be asked for: a request may ask for less, never for more."""
+
+    api_groups: list[fields.ApiGroup] = Field(
+        **atomic(16, 1), description='API groups of the resources; "" is the core group, * is every group.'
+    )
+    resources: list[fields.ResourceName] = Field(
+        **atomic(32, 1), description="Resources in the plural, with a subresource after a slash, such as pods/log."
+    )
+    resource_names: list[fields.ResourceName] = Field(
+        default=[], **atomic(32), description="Names of single objects; every object of the resources when empty."
+    )
+    verbs: list[fields.Verb] = Field(**atomic(16, 1), description="Verbs, such as get, list, watch, patch.")
+
+
+class WorkloadBound(OpenObject):
+    """Privileges that may be asked for: a request may ask for fewer, never for more."""
+
+    privileges: list[fields.PrivilegePattern] = Field(
+        **atomic(64, 1),
+        description="Privileges by the names of the Pod Security Standards' controls, such as HostNamespaces; with"
+        " CONTROL:VALUE only that value, in which * stands for any characters, such as HostPathVolumes:/var/*."
+        " The profiles Baseline and Restricted stand for all their controls. In an Allow policy all privileges of a"
+        " request must be among these, in a Deny policy one of them.",
+    )
+
+
+class ActionBound(OpenObject):
+    """Operations that may be asked for."""
+
+    verbs: list[ActionVerb] = Field(
+        **atomic(4, 1),
+        description="What is done: create, update (which includes patch), delete, or connect (exec, attach,"
+        " port-forward, proxy).",
+    )
+    groups: list[fields.ApiGroup] = Field(
+        **atomic(16, 1), description='API groups of the resources; "" is the core group, * is every group.'
+    )
+    resources: list[fields.ResourceName] = Field(
+        **atomic(32, 1),
+        description="Resources in the plural, with a subresource after a slash, such as pods/exec; * is every resource.",
+    )
+    names: list[fields.ObjectNameGlob] | None = Field(
+        default=None, **atomic(64, 1), description="Names of the objects, or globs over them. Default: every name."
+    )
+
+
+class Grants(OpenObject):
+    """What may be asked for. What is not listed does not match."""
+
+    roles: list[RoleName] | None = Field(
+        default=None, **atomic(64, 1), description="Roles that a request of kind role may name."
+    )
+    permissions: Annotated[
+        list[RuleBound] | None,
+        Field(
+            alias="rules",
+            **atomic(16, 1),
+            description="Permissions that cover each rule of a request of kind rules: an upper bound.",
+        ),
+    ] = None
+    workload: WorkloadBound | None = Field(
+        default=None, description="What a request of kind workload may ask for: leave to run pods with privileges."
+    )
+    actions: list[ActionBound] | None = Field(
+        default=None,
+        **atomic(16, 1),
+        description="What a request of kind action may ask for: leave to do one operation.",
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.roles) || has(self.rules) || has(self.workload) || has(self.actions)",
+            "grants must list roles, rules, workload or actions",
+            lambda grants: (grants.roles, grants.permissions, grants.workload, grants.actions) != (None,) * 4,
+        ),
+    )
