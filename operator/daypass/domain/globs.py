@@ -16,7 +16,7 @@ def matches(pattern: str, text: str) -> bool:
     if "*" not in pattern:
         return pattern == text
     patterns, texts = pattern.split(":"), text.split(":")
-    return len(patterns) == len(texts) and all(map(_matches_part, patterns, texts))
+    return len(patterns) == len(texts) and all(map(matches_freely, patterns, texts))
 
 
 def matches_any(patterns: Iterable[str], text: str) -> bool:
@@ -32,7 +32,8 @@ def any_matches(pattern: str, texts: Sequence[str]) -> bool:
     return pattern in texts if "*" not in pattern else any(matches(pattern, text) for text in texts)
 
 
-def _matches_part(pattern: str, text: str) -> bool:
+def matches_freely(pattern: str, text: str) -> bool:
+    """As ``matches``, for texts in which a colon is a character like any other."""
     first, *rest = pattern.split("*")
     if not rest:
         return first == text
@@ -46,3 +47,18 @@ def _matches_part(pattern: str, text: str) -> bool:
             return False
         position = found + len(piece)
     return True
+
+
+def intersect_freely(one: str, other: str) -> bool:
+    """Whether some text fits both patterns, where a colon is a character like any other.
+
+    Two patterns that both have a star are compared at their ends alone: what stands between can follow one another.
+    """
+    if "*" not in one:
+        return matches_freely(other, one)
+    if "*" not in other:
+        return matches_freely(one, other)
+    starts, ends = (one.partition("*")[0], other.partition("*")[0]), (one.rpartition("*")[2], other.rpartition("*")[2])
+    return (starts[0].startswith(starts[1]) or starts[1].startswith(starts[0])) and (
+        ends[0].endswith(ends[1]) or ends[1].endswith(ends[0])
+    )

@@ -1,0 +1,62 @@
+"""Decides what is wrong with a pattern that somebody wrote."""
+
+import re
+from difflib import get_close_matches
+from typing import Final
+
+from daypass.domain.privileges.controls import CONTROLS, PROFILES
+from daypass.domain.privileges.finding import LONGEST_VALUE, readable
+from daypass.domain.privileges.paths import normal_path
+
+_CAPABILITY: Final = re.compile(r"[A-Z*][A-Z0-9_*]*")
+
+
+def fault(pattern: str) -> str:
+    """What is wrong with a pattern of a policy or gate, or nothing; with the closest name where one is close.
+
+    A pattern that can never fit anything is a mistake that leaves a gate open, so spellings that no finding has are
+    refused.
+    """
+    control, colon, value = pattern.partition(":")
+    if control in PROFILES:
+        return f"{control} is a profile and takes no value" if colon else ""
+    if control not in CONTROLS:
+        return f"there is no privilege {control!r}{_hint(control, (*CONTROLS, *PROFILES))}"
+    if not colon:
+        return ""
+    if not value:
+        return f"nothing follows the colon of {pattern!r}: leave it out to mean every value"
+    if not readable(value.replace("*", "x")):
+        return (
+            f"the value of {control} must be printable ASCII without commas and double quotes, "
+            f"of {LONGEST_VALUE} characters at most"
+        )
+    return _fault_of_value(control, value)
+
+
+def fault_in_request(privilege: str) -> str:
+    """As ``fault``, for a privilege that is asked for: by its control, for a profile is no answer to what is needed."""
+    if privilege in PROFILES:
+        return f"{privilege} is a profile: ask for the controls that the workload needs"
+    return fault(privilege)
+
+
+def _fault_of_value(control: str, value: str) -> str:
+    values = CONTROLS[control].values
+    if values == ():
+        return f"{control} takes no value"
+    if values is not None:
+        if "*" in value or value in values:
+            return ""
+        return f"{control} has no value {value!r}{_hint(value, values)}: it has {', '.join(values)}"
+    if control == "Capabilities" and (value.startswith("CAP_") or not _CAPABILITY.fullmatch(value)):
+        return f"{control} names capabilities in capitals and without CAP_, such as NET_ADMIN"
+    if control == "HostPathVolumes" and value != "*" and normal_path(value) != value and not value.startswith("*"):
+        return f"{control} names absolute paths of Linux without doubled or trailing slashes, such as /var/log"
+    return ""
+
+
+def _hint(word: str, words: tuple[str, ...]) -> str:
+    by_lower = {known.lower(): known for known in words}
+    closest = get_close_matches(word.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[closest[0]]}?)" if closest else ""

@@ -1,0 +1,87 @@
+"""Decides which privileges a pattern speaks of.
+
+A privilege is ``CONTROL`` or ``CONTROL:VALUE``. Policies and gates may also write a profile, and ``*`` in a value for
+any characters. Without a value every value is meant.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from daypass.domain.globs import intersect_freely, matches_freely
+from daypass.domain.privileges.controls import PROFILES
+
+_ANY: Final = "*"
+
+
+def fits(pattern: str, privilege: str) -> bool:
+    """Whether the pattern covers the whole privilege; a value that holds ``*`` is covered with all it stands for.
+
+    Nothing is implied: ``Capabilities:ALL`` covers adding ALL and not NET_ADMIN, a directory covers itself and not
+    what is below it (a link there leads anywhere on the node). ALL in turn is covered by no glob that happens to
+    match its letters, but by ``*`` alone.
+    """
+    control, value = split(pattern)
+    other, narrowed = split(privilege)
+    if not _speaks_of(control, other):
+        return False
+    if value.strip(_ANY) == "":
+        return True
+    if narrowed == "":
+        return False
+    if is_everything(other, narrowed):
+        return value == narrowed
+    return matches_freely(value, narrowed)
+
+
+def missing(granted: Iterable[str], needed: Iterable[str]) -> tuple[str, ...]:
+    """Those of the needed privileges that no granted one covers, each once, in their order."""
+    by_control: dict[str, list[str]] = {}
+    for pattern in dict.fromkeys(granted):
+        control, _ = split(pattern)
+        for covered in PROFILES.get(control, (control,)):
+            by_control.setdefault(covered, []).append(pattern)
+    return tuple(
+        privilege
+        for privilege in dict.fromkeys(needed)
+        if not any(fits(pattern, privilege) for pattern in by_control.get(split(privilege)[0], ()))
+    )
+
+
+def overlaps(pattern: str, privilege: str) -> bool:
+    """Whether the privilege gives anything that the pattern speaks of: what gates and Deny policies ask.
+
+    Here everything is implied: adding ALL gives each capability, Critical power includes High, and mounting a
+    directory gives what is below it as well as a part of what is above it. So a gate on one path also stops a pod
+    that mounts a parent of it.
+    """
+    control, value = split(pattern)
+    other, narrowed = split(privilege)
+    if not (_speaks_of(control, other) or _speaks_of(other, control)):
+        return False
+    if "" in (value, narrowed) or is_everything(other, narrowed):
+        return True
+    if other == "HostPathVolumes":
+        return _paths_overlap(value, narrowed)
+    if other == "ServiceAccountPower" and narrowed == "Critical":
+        return intersect_freely(value, "Critical") or intersect_freely(value, "High")
+    return intersect_freely(value, narrowed)
+
+
+def split(privilege: str) -> tuple[str, str]:
+    """Control and value; the value is empty where there is none."""
+    control, _, value = privilege.partition(":")
+    return control, value
+
+
+def is_everything(control: str, value: str) -> bool:
+    """Whether the value is the name of all values."""
+    return control in {"Capabilities", "CapabilitiesRestricted"} and value == "ALL"
+
+
+def _speaks_of(control: str, other: str) -> bool:
+    return control == other or other in PROFILES.get(control, ())
+
+
+def _paths_overlap(one: str, other: str) -> bool:
+    below_one, below_other = f"{one.rstrip('/')}/*", f"{other.rstrip('/')}/*"
+    return intersect_freely(one, other) or intersect_freely(below_one, other) or intersect_freely(one, below_other)
