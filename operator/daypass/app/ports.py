@@ -35,6 +35,7 @@ ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "Rol
 CLUSTER_ROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
+PODS = Resource("", "v1", "pods", "Pod")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
@@ -98,6 +99,18 @@ class Objects(Protocol):
 
     async def delete(self, resource: Resource, name: str, uid: str, namespace: str = "") -> bool:
         """Delete with uid precondition and Background propagation; False when it was gone or is another."""
+        ...
+
+
+class Kinds(Protocol):
+    """What the API server serves: for objects whose kind is known only by name."""
+
+    async def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        """The resource of a kind, as an owner reference names it; None when it is not served. Raises ApiError."""
+        ...
+
+    async def of_plural(self, group: str, plural: str) -> Resource | None:
+        """A resource in its group's preferred version; None when it is not served. Raises ApiError."""
         ...
 
 

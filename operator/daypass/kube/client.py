@@ -19,14 +19,15 @@ from aiohttp.connector import AddrInfoType
 from yarl import URL
 
 from daypass import __version__
-from daypass.app.ports import LEASES, ApiError, ConflictError, Json, Resource, UnavailableError
+from daypass.app.ports import LEASES, PODS, ApiError, ConflictError, Json, Resource, UnavailableError
 from daypass.kube.clock import ServerClock
 from daypass.kube.connection import Connection
 from daypass.kube.failures import error_for, failure
-from daypass.kube.paths import collection_path, object_path, query
+from daypass.kube.paths import collection_path, group_path, object_path, query
 from daypass.kube.streams import LineTooLongError, lines
 
 MERGE_PATCH: Final = "application/merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
 JSON: Final = "application/json"
 STRICT: Final = "Strict"
 """Unknown fields in what we write are an error, never pruned: a Job that loses its deadline is no dead man's."""
@@ -100,10 +101,31 @@ class Client:
                 return None
             raise
 
-    async def create(self, resource: Resource, body: Json, namespace: str = "") -> Json:
+    async def create(self, resource: Resource, body: Json, namespace: str = "", *, dry_run: bool = False) -> Json:
         """POST; AlreadyExistsError where the name is taken, ApiError 404 where the namespace does not exist."""
-        path = collection_path(resource, namespace) + query(fieldValidation=STRICT)
+        path = collection_path(resource, namespace) + query(fieldValidation=STRICT, dryRun="All" if dry_run else "")
         return await self._write("create", resource, "POST", path, body)
+
+    async def dry_apply(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
+        """What server-side apply of a manifest would make of an object; nothing is written."""
+        options = query(fieldManager="daypass-dry-run", force="true", fieldValidation=STRICT, dryRun="All")
+        path = object_path(resource, name, namespace) + options
+        return await self._write("patch", resource, "PATCH", path, body, "", APPLY_PATCH)
+
+    async def resource_of(self, api_version: str, kind: str) -> Resource | None:
+        """By the API server's own list, how a kind of a manifest is addressed; None for one that it does not know."""
+        group, _, version = api_version.rpartition("/")
+        root = f"/apis/{segment(group)}/{segment(version)}" if group else f"/api/{segment(version)}"
+        try:
+            found = await self._call("GET", root)
+        except ApiError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        for one in found.get("resources") or ():
+            if one["kind"] == kind and "/" not in one["name"]:
+                return Resource(group, version, str(one["name"]), kind, namespaced=bool(one["namespaced"]))
+        return None
 
     async def replace(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
         """PUT; the body's resourceVersion is the precondition, ConflictError when it has changed."""
@@ -138,6 +160,40 @@ class Client:
                 return False
             raise
         return True
+
+    async def evict(self, name: str, uid: str, namespace: str) -> bool:
+        """Evict that very pod; False when it was gone or is another by now.
+
+        UnavailableError with code 429 where a PodDisruptionBudget does not allow it yet.
+        """
+        path = object_path(PODS, name, namespace, "eviction") + query(fieldValidation=STRICT)
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        try:
+            await self._write("create", PODS, "POST", path, body, "eviction")
+        except ConflictError:
+            current = await self.get(PODS, name, namespace)
+            if current is not None and current["metadata"]["uid"] == uid:
+                raise
+            return False
+        except ApiError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def served(self, group: str, version: str = "") -> Json | None:
+        """What the API server serves of a group's version, or of the group; None when it serves no such thing."""
+        try:
+            return await self._call("GET", group_path(group, version))
+        except ApiError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     async def list(
         self,

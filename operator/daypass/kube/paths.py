@@ -13,6 +13,13 @@ def collection_path(resource: Resource, namespace: str = "") -> str:
     return f"{root}{scope}/{resource.plural}"
 
 
+def group_path(group: str, version: str = "") -> str:
+    """Where the API server says what it serves of a group, or of one version of it; the core group has only v1."""
+    if not group:
+        return f"/api/{segment(version)}"
+    return f"/apis/{segment(group)}/{segment(version)}" if version else f"/apis/{segment(group)}"
+
+
 def object_path(resource: Resource, name: str, namespace: str = "", subresource: str = "") -> str:
     """One object. An empty name would address the whole collection, an empty namespace another scope: both refused."""
     if resource.namespaced and not namespace:
