@@ -67,6 +67,15 @@ def is_open(permit: Request, now: datetime) -> bool:
     return not closed(permit, now)
 
 
+def most_uses(permit: Request) -> int:
+    """How many pods or operations a request lets through in all."""
+    match permit.grant:
+        case WorkloadGrant(max_pods=most) | ActionGrant(max_uses=most):
+            return most
+        case _:
+            return 0
+
+
 def refusal(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime) -> str:
     """Why an approved request does not cover a pod, in the words "it …"; empty when it does.
 
