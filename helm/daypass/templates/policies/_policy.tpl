@@ -35,3 +35,21 @@ spec:
 {{- define "daypass.jobControllers" -}}
 ["system:serviceaccount:kube-system:job-controller", "system:serviceaccount:kube-system:ttl-after-finished-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccount:kube-system:namespace-controller", "system:kube-controller-manager"]
 {{- end }}
+
+{{/* Whether `webhook`, an entry of a webhook configuration, is served where the chart was installed to serve it. */}}
+{{- define "daypass.ownAddress" -}}
+{{- if .Values.outOfCluster.enabled -}}
+!has(webhook.clientConfig.service) && has(webhook.clientConfig.url) &&
+webhook.clientConfig.url.startsWith({{ printf "%s/" .Values.outOfCluster.webhookURL | toJson }})
+{{- else -}}
+!has(webhook.clientConfig.url) && has(webhook.clientConfig.service) &&
+webhook.clientConfig.service.name == 'daypass-webhook' &&
+webhook.clientConfig.service.namespace == {{ .Release.Namespace | toJson }} &&
+has(webhook.clientConfig.service.port) && webhook.clientConfig.service.port == 443
+{{- end -}}
+{{- end }}
+
+{{/* A CEL list of the namespaces that no gate ever covers: the cluster, and Daypass itself, must run behind none. */}}
+{{- define "daypass.ungatedNamespaces" -}}
+{{ include "daypass.celList" (list "kube-system" .Release.Namespace | uniq) }}
+{{- end }}
