@@ -8,6 +8,7 @@ import typer
 
 from daypass import __version__
 from daypass.cli.controller import controller
+from daypass.cli.digest import digest
 from daypass.cli.policy import check
 from daypass.cli.setup import setup
 from daypass.cli.webhook import webhook
@@ -26,6 +27,7 @@ policy_app = typer.Typer(help="Work with ApprovalPolicies outside a cluster.", n
 app.command(short_help="Run the operator: make and end grants.")(controller)
 app.command(short_help="Serve admission: stamp, sign, guard.")(webhook)
 app.command(short_help="Make keys, certificates, configurations.")(setup)
+app.command(short_help="Digests of manifests, for requests.")(digest)
 policy_app.command(short_help="Check policies in files.")(check)
 app.add_typer(policy_app, name="policy")
 

@@ -35,19 +35,24 @@ def content(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
     from ``generateName`` goes, because it is another at each call. An operation on ``status`` keeps the status: that
     is what it writes. Raises ValueError for an object that is nested without end.
     """
-    kept = exact({key: value for key, value in obj.items() if key != "status" or subresource == "status"})
+    return dict(exact(written(obj, subresource)))
+
+
+def written(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
+    """The same with all numbers as they are: what can be sent to an API server again."""
+    kept = {key: value for key, value in obj.items() if key != "status" or subresource == "status"}
     metadata = kept.get("metadata")
-    if isinstance(metadata, dict):
+    if isinstance(metadata, Mapping):
         kept["metadata"] = _metadata(metadata)
-    return dict(kept)
+    return kept
 
 
-def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in metadata.items() if key not in _SERVER_SET}
     prefix, name = kept.get("generateName"), kept.get("name")
     if prefix and isinstance(prefix, str) and isinstance(name, str) and _is_generated(prefix, name):
         del kept["name"]
-    if isinstance(kept.get("annotations"), dict):
+    if isinstance(kept.get("annotations"), Mapping):
         kept["annotations"] = {
             key: value for key, value in kept["annotations"].items() if key not in _IGNORED_ANNOTATIONS
         }

@@ -19,14 +19,14 @@ TOKEN_VOLUME: Final = re.compile("kube-api-access-[bcdfghjklmnpqrstvwxz2456789]{
 """The name that the API server makes up for the volume of the ServiceAccount's token."""
 _CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
 _NODE_CONDITIONS: Final = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable", "network-unavailable")
-_DAEMON_TOLERATIONS: Final = (
+DAEMON_TOLERATIONS: Final = (
     *(
         {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute"}
         for key in ("not-ready", "unreachable")
     ),
     *({"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoSchedule"} for key in _NODE_CONDITIONS),
 )
-_DEFAULT_TOLERATIONS: Final = tuple(one | {"tolerationSeconds": 300} for one in _DAEMON_TOLERATIONS[:2])
+_DEFAULT_TOLERATIONS: Final = tuple(one | {"tolerationSeconds": 300} for one in DAEMON_TOLERATIONS[:2])
 _METADATA_FIELD: Final = re.compile(r"metadata\.(labels|annotations)(?:\['([^']*)'\])?")
 _OURS: Final = frozenset({LABEL_HELD, ANNOTATION_DIGEST_ONLY, LAST_APPLIED})
 
@@ -64,7 +64,7 @@ def _leave_out_placement(pod: Mapping[str, Any], spec: Json, maker: Maker) -> No
     if maker.is_a("batch", "Job"):
         spec.pop("schedulingGroup", None)
     daemon = maker.is_a("apps", "DaemonSet")
-    left_out = (*_DEFAULT_TOLERATIONS, *(_DAEMON_TOLERATIONS if daemon else ()))
+    left_out = (*_DEFAULT_TOLERATIONS, *(DAEMON_TOLERATIONS if daemon else ()))
     _replace_list(spec, "tolerations", [one for one in _items(spec, "tolerations") if one not in left_out])
     if daemon:
         node_affinity = _inner(_inner(spec, "affinity"), "nodeAffinity")
@@ -130,7 +130,7 @@ def _leave_out_ordinals(spec: Json, maker: Maker) -> None:
 
 
 def _is_completion_index(variable: Mapping[str, Any]) -> bool:
-    """By the label since Kubernetes 1.32, by the annotation before."""
+    """By the label, or, before Kubernetes 1.28, by the annotation."""
     paths = {f"metadata.{where}['{JOB_INDEX}']" for where in ("labels", "annotations")}
     match variable:
         case {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": {"fieldPath": path, **rest}, **others}, **more}:

@@ -112,21 +112,6 @@ class Client:
         path = object_path(resource, name, namespace) + options
         return await self._write("patch", resource, "PATCH", path, body, "", APPLY_PATCH)
 
-    async def resource_of(self, api_version: str, kind: str) -> Resource | None:
-        """By the API server's own list, how a kind of a manifest is addressed; None for one that it does not know."""
-        group, _, version = api_version.rpartition("/")
-        root = f"/apis/{segment(group)}/{segment(version)}" if group else f"/api/{segment(version)}"
-        try:
-            found = await self._call("GET", root)
-        except ApiError as error:
-            if error.code == HTTPStatus.NOT_FOUND:
-                return None
-            raise
-        for one in found.get("resources") or ():
-            if one["kind"] == kind and "/" not in one["name"]:
-                return Resource(group, version, str(one["name"]), kind, namespaced=bool(one["namespaced"]))
-        return None
-
     async def replace(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
         """PUT; the body's resourceVersion is the precondition, ConflictError when it has changed."""
         path = object_path(resource, name, namespace) + query(fieldValidation=STRICT)

@@ -33,6 +33,8 @@ class Connection:
     client_key: Path | None = None
     server_name: str = ""
     """Name to verify in the server's certificate where it is not that of the URL."""
+    namespace: str = "default"
+    """Where a person's commands work when they don't say: the context's, or the pod's own."""
 
     def __post_init__(self) -> None:
         """Fail closed: without TLS nobody knows whom we talk to, and the token would be sent in the clear."""
@@ -72,7 +74,13 @@ def in_cluster(directory: Path = SERVICE_ACCOUNT_DIRECTORY, server: str = "") ->
         if not (directory / name).is_file():
             text = f"No file {directory / name}: a ServiceAccount's folder holds token and ca.crt."
             raise ConnectionSettingsError(text)
-    return Connection(server.rstrip("/"), directory / "ca.crt", token_file=TokenFile(directory / "token"))
+    namespace = directory / "namespace"
+    return Connection(
+        server.rstrip("/"),
+        directory / "ca.crt",
+        token_file=TokenFile(directory / "token"),
+        namespace=namespace.read_text(encoding="utf-8").strip() if namespace.is_file() else "default",
+    )
 
 
 async def from_kubeconfig(path: Path | None = None, context: str = "") -> Connection:
@@ -82,7 +90,7 @@ async def from_kubeconfig(path: Path | None = None, context: str = "") -> Connec
 
     configuration = Configuration()
     try:
-        await load_kube_config(  # type: ignore[no-untyped-call]
+        loader = await load_kube_config(  # type: ignore[no-untyped-call]
             config_file=str(path) if path else None,
             context=context or None,
             client_configuration=configuration,
@@ -103,4 +111,5 @@ async def from_kubeconfig(path: Path | None = None, context: str = "") -> Connec
         client_certificate=Path(configuration.cert_file) if configuration.cert_file else None,
         client_key=Path(configuration.key_file) if configuration.key_file else None,
         server_name=str(configuration.tls_server_name or ""),
+        namespace=str(dict(loader.current_context.get("context") or {}).get("namespace") or "default"),
     )
