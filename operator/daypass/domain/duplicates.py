@@ -29,8 +29,8 @@ def equality_key(request: Request) -> Hashable:
     """What two requests share that ask for the same, for an index of those that are pending.
 
     Rule: the same namespace, requester, subject, grant and start, where a start that is past is none. Rules are
-    compared by what they allow, however it is spread over them. Duration, reason and ticket make no difference, or a
-    flood would only have to vary them (T16).
+    compared by what they allow, however it is spread over them. How many pods or uses, what Daypass
+    found, duration, reason and ticket make no difference, or a flood would only have to vary them (T16).
     """
     begins = request.start_time
     start = begins if begins is not None and begins > request.creation_time else None
@@ -45,8 +45,10 @@ def _grant_key(grant: Grant) -> Hashable:
         case RulesGrant(rules):
             atoms = itertools.chain.from_iterable(map(_atoms, rules))
             return frozenset(itertools.islice(atoms, MAX_ATOMS))
-        case WorkloadGrant() | ActionGrant():
-            return grant
+        case WorkloadGrant(account, privileges, digest):
+            return ("workload", account, frozenset(privileges), digest)
+        case ActionGrant(verb, group, resource, subresource, name, digest):
+            return ("action", verb, group, resource, subresource, name, digest)
         case _:
             assert_never(grant)
 

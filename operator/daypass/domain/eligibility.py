@@ -5,12 +5,26 @@ from collections.abc import Iterable
 from daypass.domain import names
 from daypass.domain.identity import Identity, same_identity
 from daypass.domain.policy import AppliedStage, Approvers, Stage
-from daypass.domain.request import Request
+from daypass.domain.request import Request, WorkloadGrant
 
 
 def is_party(request: Request, reviewer: Identity) -> bool:
-    """Whether the reviewer is the requester or the subject: they never count, whatever they may do (T07)."""
+    """Whether the reviewer asks for this: they never count, whatever they may do (T07).
+
+    Rule: the requester, the subject, and who made or changed the workload that the request is for (T55).
+    """
+    return may_release(request, reviewer) or is_author(request, reviewer)
+
+
+def may_release(request: Request, reviewer: Identity) -> bool:
+    """Whether the reviewer is the requester or the subject, who may give up what they asked for or got."""
     return same_identity(reviewer, request.requester) or reviewer.username == request.subject.username
+
+
+def is_author(request: Request, reviewer: Identity) -> bool:
+    """Whether the reviewer made or changed the workload that the request is for, as far as that is known."""
+    grant = request.grant
+    return isinstance(grant, WorkloadGrant) and reviewer.username in grant.authors
 
 
 def is_listed(approvers: Approvers, reviewer: Identity) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, assert_never
 
+from daypass.domain.asked import in_words, risk_of
 from daypass.domain.expressions import Expressions, UndecidedError
 from daypass.domain.facts import facts
 from daypass.domain.limits import Breach, breaches, pending_timeout_seconds
@@ -18,8 +19,9 @@ from daypass.domain.matching import Fit, Fitting, Question, could_match, fitting
 from daypass.domain.permissions import ResolvedRole, Rule
 from daypass.domain.policy import AppliedStage, Effect, Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
-from daypass.domain.request import Request, RoleGrant
-from daypass.domain.risk import Risk, assess
+from daypass.domain.quorum import doubled
+from daypass.domain.request import Request, RoleGrant, WorkloadGrant
+from daypass.domain.risk import Risk
 
 DENIED_BY_POLICY: Final = "DeniedByPolicy"
 NO_POLICY_MATCHES: Final = "NoPolicyMatches"
@@ -116,7 +118,7 @@ def evaluate(request: Request, policies: Sequence[Policy], world: World, express
     Policies are chosen here and never by the request (T09); what could not be decided is never granted (T11).
     """
     known = PolicySet.of(policies)
-    risk = assess(world.rules)
+    risk = risk_of(request.grant, world.rules)
     if isinstance(request.grant, RoleGrant) and world.role is None:
         # Fail closed: a role that was not resolved has no risk and no verbs, and would fit too much (T11, T22).
         unread = f"{request.grant.role.kind} {request.grant.role.name} could not be read"
@@ -140,6 +142,10 @@ def evaluate(request: Request, policies: Sequence[Policy], world: World, express
     if terms.idle:
         return _undecided(NO_STAGE_APPLIES, terms.idle, risk, timeout)
     message = f"governed by {', '.join(policy.name for policy in found.allowing)}"
+    if terms.stages and _has_unknown_authors(request):
+        message += (
+            "; each stage asks two people at least, because not everybody is known who had a hand in the workload"
+        )
     return Evaluation(Verdict.GOVERNED, GOVERNED, message, found.allowing, terms.stages, risk, timeout)
 
 
@@ -223,12 +229,21 @@ def _denials(policy: Policy, result: Fitting) -> list[str]:
 
 def _applying(policy: Policy, question: Question) -> list[AppliedStage]:
     """The stages of a policy that apply: ``riskAtLeast`` and ``when`` must both hold."""
+    asked = doubled if _has_unknown_authors(question.request) else _as_it_is
     return [
-        AppliedStage(policy.name, stage)
+        asked(AppliedStage(policy.name, stage))
         for stage in policy.stages
         if question.risk.level >= (stage.risk_at_least or RiskLevel.LOW)
         and (stage.when is None or holds(stage.when, question))
     ]
+
+
+def _as_it_is(applied: AppliedStage) -> AppliedStage:
+    return applied
+
+
+def _has_unknown_authors(request: Request) -> bool:
+    return isinstance(request.grant, WorkloadGrant) and request.grant.authors_unknown
 
 
 def _leaves_it_to_policy(policy: Policy) -> bool:
@@ -237,8 +252,7 @@ def _leaves_it_to_policy(policy: Policy) -> bool:
 
 
 def _no_policy(request: Request) -> str:
-    grant = request.grant
-    what = f"{grant.role.kind} {grant.role.name}" if isinstance(grant, RoleGrant) else "these rules"
+    what = in_words(request.grant)
     subject = request.subject.username
     other = f" to {subject}" if subject != request.requester.username else ""
     return f"no policy lets {request.requester.username} be granted {what}{other} in namespace {request.namespace}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
-from daypass.domain import coverage, globs
+from daypass.domain import action_patterns, coverage, globs, privileges
 from daypass.domain.expressions import Expressions, Facts, InvalidExpressionError, UndecidedError
 from daypass.domain.identity import SubjectKind
 from daypass.domain.label_selectors import selects
@@ -170,8 +170,16 @@ def _fits_grants(grants: Grants, request: Request, effect: Effect) -> bool:
                     return any(coverage.overlaps(denied, rule) for denied in grants.rules for rule in rules)
                 case _:
                     assert_never(effect)
-        case WorkloadGrant() | ActionGrant():
-            return effect is Effect.DENY  # Fail closed: nothing lists these yet.
+        case WorkloadGrant(privileges=wanted):
+            match effect:
+                case Effect.ALLOW:
+                    return bool(wanted) and not privileges.missing(grants.privileges, wanted)
+                case Effect.DENY:
+                    return any(privileges.overlaps(denied, one) for denied in grants.privileges for one in wanted)
+                case _:
+                    assert_never(effect)
+        case ActionGrant():
+            return any(action_patterns.covers(pattern, request.grant) for pattern in grants.actions)
         case _:
             assert_never(request.grant)
 

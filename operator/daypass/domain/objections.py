@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from daypass.domain.eligibility import counts_in, is_eligible, is_listed, is_party
+from daypass.domain.eligibility import counts_in, is_author, is_eligible, is_listed, is_party, may_release
 from daypass.domain.identity import Identity, same_identity
 from daypass.domain.policy import AppliedStage
 from daypass.domain.quorum import tally
@@ -34,7 +34,7 @@ def objection(
     approved = request.record.approved_time is not None
     match decision:
         case ReviewDecision.RELEASE:
-            if is_party(request, reviewer):
+            if may_release(request, reviewer):
                 return ""
             return "only the requester or the subject releases a request: use Deny before approval, Revoke after it"
         case ReviewDecision.REVOKE:
@@ -55,6 +55,8 @@ def objection(
 def _not_asked(request: Request, stages: Sequence[AppliedStage], reviewer: Identity) -> str:
     if same_identity(reviewer, request.requester):
         return "you made this request: somebody else must answer it, whatever groups you are in; you may Release it"
+    if is_author(request, reviewer):
+        return "you made or changed this workload: somebody else must answer, whatever groups you are in"
     if is_party(request, reviewer):
         return "this request is for your own access: somebody else must answer it; you may Release it"
     if not stages:

@@ -1,10 +1,10 @@
 """Decides which policies are worth a look for a request, so that a thousand cost hardly more than ten."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, TypeAlias, overload
+from typing import Final, TypeAlias, assert_never, overload
 
 from daypass.domain.policy import Policy
-from daypass.domain.request import Request, RoleGrant
+from daypass.domain.request import ActionGrant, Grant, Request, RoleGrant, RulesGrant, WorkloadGrant
 
 _Key: TypeAlias = tuple[str, bool, str]
 """Literal start of a namespace glob, whether it is the whole name, and what is granted (or any)."""
@@ -12,6 +12,8 @@ _Key: TypeAlias = tuple[str, bool, str]
 _ANYWHERE: Final = ("", False)
 _ANYTHING: Final = ""
 _RULES: Final = "rules"
+_WORKLOAD: Final = "workload"
+_ACTION: Final = "action"
 _MOST_KEYS: Final = 64
 """A policy with more combinations is looked at whatever is granted: the index stays small."""
 
@@ -19,8 +21,8 @@ _MOST_KEYS: Final = 64
 class PolicySet(Sequence[Policy]):
     """All policies by name, made once for each change of one of them.
 
-    Immutable. Each policy is filed under the literal start of its namespace globs and under the roles that it
-    lists; what is found there is a superset of what matches, and ``matching`` decides.
+    Immutable. Each policy is filed under the literal start of its namespace globs and under the roles
+    and kinds of request that it lists; what is found there is a superset of what matches, and ``matching`` decides.
     """
 
     __slots__ = ("_by_name", "_cyclic", "_lengths", "_places", "_policies")
@@ -52,8 +54,7 @@ class PolicySet(Sequence[Policy]):
 
     def candidates(self, request: Request) -> Iterator[Policy]:
         """Every policy that could match the request, and some that can't, by name."""
-        grant = request.grant
-        granted = _role_key(grant.role.kind, grant.role.name) if isinstance(grant, RoleGrant) else _RULES
+        granted = _grant_key(request.grant)
         namespace = request.namespace
         starts = [(namespace, True)]
         starts += [(namespace[:length], False) for length in self._lengths if length <= len(namespace)]
@@ -100,6 +101,8 @@ def _keys(policy: Policy) -> set[_Key]:
     if match.grants is not None:
         granted = {_role_key(role.kind, role.name) for role in match.grants.roles}
         granted |= {_RULES} if match.grants.rules else set()
+        granted |= {_WORKLOAD} if match.grants.privileges else set()
+        granted |= {_ACTION} if match.grants.actions else set()
     if len(starts) * len(granted) > _MOST_KEYS:
         granted = {_ANYTHING}
     return {(*start, what) for start in starts for what in granted}
@@ -108,6 +111,20 @@ def _keys(policy: Policy) -> set[_Key]:
 def _start(glob: str) -> tuple[str, bool]:
     literal, star, _ = glob.partition("*")
     return (literal, not star)
+
+
+def _grant_key(grant: Grant) -> str:
+    match grant:
+        case RoleGrant(role):
+            return _role_key(role.kind, role.name)
+        case RulesGrant():
+            return _RULES
+        case WorkloadGrant():
+            return _WORKLOAD
+        case ActionGrant():
+            return _ACTION
+        case _:
+            assert_never(grant)
 
 
 def _role_key(kind: str, name: str) -> str:

@@ -1,9 +1,10 @@
 """Decides whether enough people agreed, and whether one of them said no."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from daypass.domain.eligibility import counts_in, is_eligible, is_party
+from daypass.domain.eligibility import counts_in, is_eligible, is_party, may_release
 from daypass.domain.identity import same_identity
 from daypass.domain.places import fill
 from daypass.domain.policy import AppliedStage, Stage
@@ -32,6 +33,16 @@ class Tally:
     complete: bool
 
 
+UNKNOWN_AUTHORS_NEED: Final = 2
+"""Distinct people in each stage where an author can't be found: then one of them is somebody else (T69)."""
+
+
+def doubled(applied: AppliedStage) -> AppliedStage:
+    """The stage as it is asked for a workload of which an author is unknown: nobody's single approval suffices."""
+    required = max(applied.stage.required, UNKNOWN_AUTHORS_NEED)
+    return replace(applied, stage=replace(applied.stage, required=required))
+
+
 def tally(request: Request, stages: Sequence[AppliedStage], votes: Sequence[Review]) -> Tally:
     """What the reviews of a request come to, computed anew from all of them.
 
@@ -39,7 +50,7 @@ def tally(request: Request, stages: Sequence[AppliedStage], votes: Sequence[Revi
 
     Rule: in each policy one person fills one place, and as many places as possible are filled; a stage is satisfied
     by as many distinct people as it requires or more, the request by all its stages (T08). The requester, the
-    subject and ServiceAccounts that are not listed fill none (T07); a stage with ``requireDigest`` counts only
+    subject, authors of the workload and ServiceAccounts that are not listed fill none (T07, T55); a stage with ``requireDigest`` counts only
     approvals that named the digest. One Deny by anybody who is eligible in a stage decides. A Revoke by anybody
     eligible ends what is approved; before that it is no decision. A Release by requester or subject ends at any
     time. Of several, the earliest is named. With no stages nobody is asked, and the tally is complete.
@@ -57,7 +68,7 @@ def tally(request: Request, stages: Sequence[AppliedStage], votes: Sequence[Revi
         progress=progress,
         denial=_earliest(eligible, ReviewDecision.DENY),
         revocation=None if request.record.approved_time is None else _earliest(eligible, ReviewDecision.REVOKE),
-        release=_earliest([vote for vote in own if is_party(request, vote.reviewer)], ReviewDecision.RELEASE),
+        release=_earliest([vote for vote in own if may_release(request, vote.reviewer)], ReviewDecision.RELEASE),
         complete=all(one.satisfied for one in progress),
     )
 
