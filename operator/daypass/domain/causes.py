@@ -32,8 +32,10 @@ class Cause:
     namespace: str
     requester: Identity
     grant: WorkloadGrant | ActionGrant
+    summary: str
+    """What is wanted in a few words."""
     reason: str
-    """Facts, in the order in which a reader wants them; whatever strangers wrote of it is yet to be made plain text."""
+    """All facts, in the order in which a reader wants them; whatever strangers wrote of it is yet to be made plain text."""
 
     def name(self, number: int = 1) -> str:
         """The name of the request, and of those that follow it when it has ended without an answer."""
@@ -45,7 +47,8 @@ def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
     """The cause of a pod that is not covered: one for all pods of an owner that run the same.
 
     Rule: a pod without an owner has its caller and its ServiceAccount in the place of one. The requester is the first
-    author; where nobody is known, the ServiceAccount that the pods run as. What runs is pinned by its digest.
+    author; where nobody is known, the ServiceAccount that the pods run as. What runs is pinned by its digest. With
+    another author it is another cause: who reviews must know for whom it is.
     """
     owner = pod.owner
     account = names.service_account_username(pod.namespace, pod.service_account)
@@ -66,10 +69,12 @@ def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
         authors_unknown=pod.authors_unknown or len(pod.authors) > MAX_AUTHORS,
         findings=(*where, *pod.runs),
     )
+    summary = f"{what} in {pod.namespace} uses {', '.join(privileges)}"
     runs = f"; it runs {'; '.join(pod.runs)}" if pod.runs else ""
-    reason = f"{what} in {pod.namespace}, {by}{also}, uses {', '.join(privileges)}{runs}"
-    cause = _hash("workload", pod.namespace, behind, pod.digest, sorted(needed))
-    return Cause(cause, pod.namespace, requester, grant, _capital(reason))
+    cause = _hash(
+        "workload", pod.namespace, behind, pod.digest, sorted(needed), sorted(pod.authors), pod.authors_unknown
+    )
+    return Cause(cause, pod.namespace, requester, grant, _capital(summary), _capital(f"{summary}, {by}{also}{runs}"))
 
 
 def of_action(call: ActionCall, findings: Sequence[str] = ()) -> Cause:
@@ -83,16 +88,16 @@ def of_action(call: ActionCall, findings: Sequence[str] = ()) -> Cause:
         object_digest=call.object_digest,
         findings=tuple(findings),
     )
-    what = f"{call.verb} {resource_text(call.group, call.resource, call.subresource)} {call.name}"
+    summary = f"{call.caller.username} wants to {call.verb} {operation_text(call)}"
     details = f": {'; '.join(findings)}" if findings else ""
-    cause = _hash(
-        "action",
-        call.namespace,
-        call.caller.username,
-        [call.verb, call.group, call.resource, call.subresource, call.name],
-        call.object_digest,
-    )
-    return Cause(cause, call.namespace, call.caller, grant, f"{call.caller.username} wants to {what}{details}")
+    asked = [call.verb, call.group, call.resource, call.subresource, call.name]
+    cause = _hash("action", call.namespace, call.caller.username, asked, call.object_digest)
+    return Cause(cause, call.namespace, call.caller, grant, summary, f"{summary}{details}")
+
+
+def operation_text(call: ActionCall) -> str:
+    """What an operation is on, as kubectl spells it, such as ``deployments.apps/scale checkout``."""
+    return f"{resource_text(call.group, call.resource, call.subresource)} {call.name}"
 
 
 def resource_text(group: str, resource: str, subresource: str) -> str:

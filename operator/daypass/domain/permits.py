@@ -76,6 +76,11 @@ def most_uses(permit: Request) -> int:
             return 0
 
 
+def is_spent(permit: Request) -> bool:
+    """Whether nothing more passes under a request, however long it is in force."""
+    return len(permit.record.uses) >= most_uses(permit)
+
+
 def refusal(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime) -> str:
     """Why an approved request does not cover a pod, in the words "it …"; empty when it does.
 

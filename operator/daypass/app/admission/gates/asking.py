@@ -1,0 +1,263 @@
+"""Make the request that would help, when a gate refuses or holds something: one for each cause (T56)."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from daypass.api import convert
+from daypass.api.fields import MIN_DURATION_SECONDS
+from daypass.app.ports import ACCESS_REQUESTS, AlreadyExistsError, ApiError, Clock, Json, Objects
+from daypass.domain import names
+from daypass.domain.causes import Cause
+from daypass.domain.conditions import State, state_of
+from daypass.domain.identity import subject_of
+from daypass.domain.matching import could_match
+from daypass.domain.permits import is_spent
+from daypass.domain.plain_text import escaped, shortened
+from daypass.domain.policy import Effect, Policy
+from daypass.domain.policy_set import PolicySet
+from daypass.domain.request import ActionGrant, Request, WorkloadGrant
+from daypass.domain.wording import people
+
+LONGEST_SECONDS: Final = 3600
+"""What a request that Daypass makes asks for at most."""
+MAX_REASON: Final = 1024
+MAX_FINDING: Final = 512
+MAX_FINDINGS: Final = 64
+LONGEST_SUMMARY: Final = 120
+ATTEMPTS: Final = 8
+"""Names tried for one request: those of earlier ones that ended without an answer are taken."""
+WAITING_AT_MOST: Final = 20
+"""Requests made for one requester in one namespace that wait at the same time: a flood only has to vary what runs."""
+TOLD_SECONDS: Final = 30.0
+"""So long is remembered what was just made: far longer than a watch takes to tell it."""
+FAILED_SECONDS: Final = 2.0
+"""So long nobody tries again what just failed."""
+REMEMBERED: Final = 4096
+
+
+class AskingKnown(Protocol):
+    """What is known of requests and policies."""
+
+    def made(self, cause: str) -> Sequence[Request]:
+        """The requests that were made for a cause, ended ones too."""
+        ...
+
+    def permits(self, namespace: str) -> Sequence[Request]:
+        """The requests for workloads and actions of a namespace that have not ended."""
+        ...
+
+    def policies(self) -> PolicySet:
+        """Every policy that could be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of asking: the request, its state (None: not looked at yet), and a sentence for the caller."""
+
+    name: str
+    """Empty where there is no request."""
+    state: State | None
+    message: str
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a request that may still let something through."""
+        return bool(self.name) and (self.state is None or not self.state.final)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was said of a cause, until the watch tells it or it is worth another try."""
+
+    cause: Cause
+    asked: Asked
+    until: float
+
+
+@dataclass(slots=True)
+class Asking:
+    """Makes requests; ten thousand refusals of one cause cost one call to the API server."""
+
+    objects: Objects
+    known: AskingKnown
+    clock: Clock
+    _running: dict[str, asyncio.Task[Asked]] = field(default_factory=dict)
+    _told: dict[str, _Told] = field(default_factory=dict)
+
+    async def ask(self, cause: Cause) -> Asked:
+        """See to it that there is a request for a cause, unless one was denied; what became of it.
+
+        Rule: one that waits or is in force, with a use left, is enough. After a denial there is no other: the same
+        would be asked of the same people. Where one ended without an answer, or its access did, the next has a number.
+        Never call this on a dry run.
+        """
+        known = self._found(cause, self.known.made(cause.hash))
+        if known is not None:
+            return known
+        told = self._told.get(cause.hash)
+        if told is not None and time.monotonic() < told.until and not self._is_over(told):
+            return told.asked
+        running = self._running.get(cause.hash)
+        if running is None:
+            running = self._running[cause.hash] = asyncio.create_task(self._make(cause))
+            running.add_done_callback(lambda _: self._running.pop(cause.hash, None))
+        return await asyncio.shield(running)
+
+    def paste(self, cause: Cause) -> str:
+        """The request as one line, to be made by a person: ``kubectl create -f -`` takes it."""
+        grant = cause.grant
+        if isinstance(grant, WorkloadGrant):
+            grant = replace(grant, owner=None, authors=(), authors_unknown=False)
+        body = convert.request_json(
+            cause.namespace,
+            f"ask-{cause.hash[:8]}",
+            replace(grant, findings=()),
+            reason=shortened(escaped(cause.summary), LONGEST_SUMMARY),
+            duration_seconds=self._seconds(self._allowing(cause)),
+        )
+        return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+    def _found(self, cause: Cause, made: Sequence[Request]) -> Asked | None:
+        """What there is to say of the requests that are there already; None where another may be made."""
+        own = [(one, state_of(one.record)) for one in made if _is_for(one, cause)]
+        for one, state in own:
+            if (state is None or not state.final) and not is_spent(one):
+                return Asked(one.name, state, _standing(one, state))
+        for one, state in own:
+            if state is State.DENIED:
+                return Asked(one.name, state, _standing(one, state))
+        return None
+
+    def _is_over(self, told: _Told) -> bool:
+        """Whether the request that was made has ended since, or is spent: then what was said of it is old."""
+        return any(one.name == told.asked.name for one in self.known.made(told.cause.hash))
+
+    async def _make(self, cause: Cause) -> Asked:
+        allowing = self._allowing(cause)
+        asked = self._hindrance(cause, allowing) or await self._create(cause, allowing)
+        lasting = TOLD_SECONDS if asked.name else FAILED_SECONDS
+        self._told.pop(cause.hash, None)
+        self._told[cause.hash] = _Told(cause, asked, time.monotonic() + lasting)
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
+        return asked
+
+    def _hindrance(self, cause: Cause, allowing: Sequence[Policy]) -> Asked | None:
+        """Why it would be of no use to ask."""
+        if not allowing:
+            return Asked("", None, f"no policy lets {cause.requester.username} ask for it in {cause.namespace}")
+        waiting = {one.name for one in self.known.permits(cause.namespace) if one.cause and _waits_for(one, cause)}
+        now = time.monotonic()
+        waiting |= {
+            told.asked.name
+            for told in self._told.values()
+            if told.asked.waits and now < told.until and _same_asker(told.cause, cause) and not self._is_over(told)
+        }
+        if len(waiting) >= WAITING_AT_MOST:
+            text = f"{len(waiting)} requests made for {cause.requester.username} wait already: this one was not made"
+            return Asked("", None, text)
+        return None
+
+    async def _create(self, cause: Cause, allowing: Sequence[Policy]) -> Asked:
+        names_taken = {one.name for one in self.known.made(cause.hash)}
+        number, tries = 1, 0
+        while tries < ATTEMPTS:
+            name = cause.name(number)
+            number += 1
+            if name in names_taken:
+                continue
+            tries += 1
+            try:
+                await self.objects.create(ACCESS_REQUESTS, self._manifest(cause, name, allowing), cause.namespace)
+                return Asked(name, None, f"request {name} was made and waits for {_whom(allowing)}")
+            except AlreadyExistsError:
+                found = await self._existing(cause, name)
+            except ApiError as error:
+                return Asked("", None, f"the request could not be made: {error.message}")
+            if found is not None:
+                return found
+        return Asked("", None, f"the request could not be made: {ATTEMPTS} names for it are taken")
+
+    async def _existing(self, cause: Cause, name: str) -> Asked | None:
+        """What to say where the name is taken; None where the next number is to be tried.
+
+        Another of us may have made it a moment ago. What is not what we would have made is nothing to us (T24).
+        """
+        try:
+            body = await self.objects.get(ACCESS_REQUESTS, name, cause.namespace)
+            request = None if body is None else convert.request_from(body)
+        except (ApiError, convert.MalformedError) as error:
+            return Asked("", None, f"request {name} is there and could not be read: {error}")
+        return None if request is None else self._found(cause, [request])
+
+    def _manifest(self, cause: Cause, name: str, allowing: Sequence[Policy]) -> Json:
+        shown = tuple(shortened(escaped(text), MAX_FINDING) for text in cause.grant.findings[:MAX_FINDINGS])
+        return convert.request_json(
+            cause.namespace,
+            name,
+            replace(cause.grant, findings=shown),
+            reason=shortened(escaped(cause.reason), MAX_REASON),
+            duration_seconds=self._seconds(allowing),
+            requester=cause.requester,
+            subject=subject_of(cause.requester),
+            labels={names.LABEL_CAUSE: cause.hash},
+        )
+
+    def _allowing(self, cause: Cause) -> list[Policy]:
+        """The Allow policies that could match the request."""
+        request = Request(
+            uid="",
+            namespace=cause.namespace,
+            name=cause.name(),
+            generation=0,
+            creation_time=self.clock.now(),
+            requester=cause.requester,
+            subject=subject_of(cause.requester),
+            grant=cause.grant,
+            duration_seconds=LONGEST_SECONDS,
+            reason=cause.reason,
+            spec={},
+        )
+        candidates = self.known.policies().candidates(request)
+        return [one for one in candidates if one.effect is Effect.ALLOW and could_match(one, request)]
+
+    def _seconds(self, allowing: Sequence[Policy]) -> int:
+        limits = [one.limits.max_duration_seconds for one in allowing if one.limits.max_duration_seconds is not None]
+        return max(MIN_DURATION_SECONDS, min([LONGEST_SECONDS, *limits]))
+
+
+def _is_for(request: Request, cause: Cause) -> bool:
+    """Whether this is a request that we would have made for a cause: a label alone, anybody might set (T24)."""
+    grant = request.grant
+    if not isinstance(grant, WorkloadGrant | ActionGrant) or not request.name.startswith(cause.name()):
+        return False
+    return (
+        request.requester.username == cause.requester.username
+        and request.subject.username == subject_of(cause.requester).username
+        and replace(grant, findings=()) == replace(cause.grant, findings=())
+    )
+
+
+def _standing(request: Request, state: State | None) -> str:
+    ready = request.record.condition("Ready")
+    text = f": {ready.message}" if ready is not None and ready.message else ""
+    return f"request {request.name} is {state.value if state is not None else 'not evaluated yet'}{text}"
+
+
+def _waits_for(request: Request, cause: Cause) -> bool:
+    return request.requester.username == cause.requester.username and state_of(request.record) is not State.ACTIVE
+
+
+def _same_asker(one: Cause, other: Cause) -> bool:
+    return (one.namespace, one.requester.username) == (other.namespace, other.requester.username)
+
+
+def _whom(allowing: Sequence[Policy]) -> str:
+    """Whom the policies ask, as far as the request alone tells."""
+    asked = [f"{people(stage.approvers)} (policy {one.name})" for one in allowing for stage in one.stages]
+    return " and ".join(dict.fromkeys(asked)) or f"policy {allowing[0].name}"
