@@ -15,6 +15,7 @@ from daypass.domain.identity import Identity, Subject, SubjectKind, subject_of
 from daypass.domain.names import service_account_username
 from daypass.domain.permissions import ResolvedRole, RoleReference, Rule
 from daypass.domain.policy import (
+    ActionPattern,
     AppliedStage,
     Approvers,
     Effect,
@@ -28,7 +29,16 @@ from daypass.domain.policy import (
     RiskLevel,
     Stage,
 )
-from daypass.domain.request import Grant, PolicyReference, Record, Request, RoleGrant, RulesGrant
+from daypass.domain.request import (
+    ActionGrant,
+    Grant,
+    PolicyReference,
+    Record,
+    Request,
+    RoleGrant,
+    RulesGrant,
+    WorkloadGrant,
+)
 from daypass.domain.review import Review, ReviewDecision
 
 NOON: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -154,12 +164,13 @@ def a_request(
     uid: str = "request-1",
     created: datetime = NOON,
     start: datetime | None = None,
+    grant: Grant | None = None,
 ) -> RequestBuilder:
     """A request of alice for ClusterRole view in namespace shop, if nothing else is said."""
     who = a_person(requester) if isinstance(requester, str) else requester
     if isinstance(subject, str):
         subject = a_subject(subject)
-    grant: Grant = RulesGrant(tuple(rules)) if rules else RoleGrant(a_role(role or "view"))
+    grant = grant or (RulesGrant(tuple(rules)) if rules else RoleGrant(a_role(role or "view")))
     spec = {"reason": "a test", "durationSeconds": duration, "grant": repr(grant)}
     return RequestBuilder(
         Request(
@@ -179,6 +190,26 @@ def a_request(
             record=Record(digest=DIGEST),
         )
     )
+
+
+def a_workload(
+    *privileges: str,
+    account: str = "agent",
+    digest: str = "",
+    pods: int = 1,
+    authors: tuple[str, ...] = (),
+    **more: bool,
+) -> WorkloadGrant:
+    """Leave for pods of ServiceAccount agent to use HostNamespaces, if nothing else is said."""
+    asked = privileges or ("HostNamespaces",)
+    return WorkloadGrant(account, asked, digest, pods, authors=authors, authors_unknown=more.get("unknown", False))
+
+
+def an_action(text: str = "delete persistentvolumeclaims data", *, group: str = "", uses: int = 1) -> ActionGrant:
+    """Leave for one operation, as ``VERB RESOURCE[/SUBRESOURCE] NAME``."""
+    verb, target, name = text.split()
+    resource, _, subresource = target.partition("/")
+    return ActionGrant(verb, group, resource, subresource, name, max_uses=uses)
 
 
 def a_review(
@@ -233,6 +264,8 @@ def a_policy(
     *stages: Stage,
     roles: tuple[str, ...] | None = ("view", "edit"),
     rules: tuple[Rule, ...] = (),
+    privileges: tuple[str, ...] = (),
+    actions: tuple[ActionPattern, ...] = (),
     namespaces: tuple[str, ...] | None = ("shop",),
     selector: tuple[LabelRequirement, ...] | None = None,
     requesters: tuple[IdentityPattern, ...] | None = None,
@@ -249,7 +282,7 @@ def a_policy(
         namespace_selector=selector,
         requesters=requesters,
         subjects=subjects,
-        grants=None if roles is None else Grants(tuple(a_role(role) for role in roles), rules),
+        grants=None if roles is None else Grants(tuple(map(a_role, roles)), rules, privileges, actions),
         conditions=tuple(_condition(one) for one in conditions),
         unless=unless,
     )
