@@ -28,6 +28,17 @@ DAEMON_TOLERATIONS: Final = (
 )
 _DEFAULT_TOLERATIONS: Final = tuple(one | {"tolerationSeconds": 300} for one in DAEMON_TOLERATIONS[:2])
 _METADATA_FIELD: Final = re.compile(r"metadata\.(labels|annotations)(?:\['([^']*)'\])?")
+_RUNTIME_ANNOTATIONS: Final = (
+    "container.apparmor.security.beta.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+    "cdi.k8s.io/",
+    "devices.nri.io/",
+    "io.katacontainers.",
+    "io.kubernetes.cri-o.",
+    "k8s.v1.cni.cncf.io/networks",
+)
+"""Beginnings of annotations by which kubelets, container runtimes and network plugins change how a pod runs."""
 _OURS: Final = frozenset({LABEL_HELD, ANNOTATION_DIGEST_ONLY, LAST_APPLIED})
 
 Json = dict[str, Any]
@@ -37,7 +48,8 @@ def projection(pod: Mapping[str, Any]) -> Json:
     """What ``podTemplateDigest`` is over: the same for all pods of an owner and template, another if what runs changes.
 
     Rule: the whole spec, but for what controllers, the API server and the scheduler set for each pod, and of the
-    metadata the labels and annotations that a container reads by the downward API: they are its input, as ``env`` is.
+    metadata the labels and annotations that a container reads by the downward API: they are its input, as ``env`` is;
+    and the annotations that runtimes are known to obey.
     Raises ValueError for an object that is nested without end.
     """
     maker = Maker.of(pod)
@@ -164,8 +176,10 @@ def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
 
 
 def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
-    """The labels and annotations that containers read, without those that the controller or Daypass set."""
-    found: dict[str, Json] = {}
+    """The labels and annotations that decide, or that containers read, without the controller's and Daypass's own."""
+    annotations = _inner(_inner(pod, "metadata"), "annotations")
+    obeyed = {key: value for key, value in annotations.items() if key.startswith(_RUNTIME_ANNOTATIONS)}
+    found: dict[str, Json] = {"annotations": obeyed} if obeyed else {}
     for reference in _field_references(spec):
         field = _METADATA_FIELD.fullmatch(str(reference.get("fieldPath")))
         if field is None:
