@@ -1,0 +1,95 @@
+"""What of an object its digest covers."""
+
+from typing import Any
+
+import pytest
+
+from daypass.app.digests import object_digest
+from daypass.domain.object_content import content, written
+from daypass.signing.canonical import canonical_json
+
+Json = dict[str, Any]
+CLAIM: Json = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "data", "namespace": "shop", "labels": {"app": "db"}, "finalizers": ["a/b"]},
+    "spec": {"resources": {"requests": {"storage": "1Gi"}}},
+}
+
+
+def digest(obj: Json, subresource: str = "") -> str:
+    return object_digest(obj, canonical_json, subresource)
+
+
+def with_metadata(**metadata: object) -> Json:
+    return {**CLAIM, "metadata": {**CLAIM["metadata"], **metadata}}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"uid": "u"},
+        {"resourceVersion": "7"},
+        {"generation": 3},
+        {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        {"creationTimestamp": None},
+        {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30},
+        {"managedFields": [{"manager": "kubectl"}]},
+        {"selfLink": "/api"},
+        {"annotations": {}},
+        {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
+        {"annotations": {"daypass.dev/digest-only": "true"}},
+    ],
+    ids=str,
+)
+def test_what_the_api_server_sets_is_not_covered(metadata: Json) -> None:
+    assert digest(with_metadata(**metadata)) == digest(CLAIM)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"name": "other"},
+        {"namespace": "other"},
+        {"labels": {"app": "web"}},
+        {"annotations": {"a": "b"}},
+        {"finalizers": []},
+        {"ownerReferences": [{"kind": "Pod", "name": "a"}]},
+        {"tomorrow": 1},
+    ],
+    ids=str,
+)
+def test_what_somebody_wrote_is_covered(metadata: Json) -> None:
+    assert digest(with_metadata(**metadata)) != digest(CLAIM)
+
+
+def test_status_is_covered_only_where_it_is_what_is_written() -> None:
+    bound = {**CLAIM, "status": {"phase": "Bound"}}
+    assert digest(bound) == digest(CLAIM)
+    assert digest(bound, "status") != digest(CLAIM, "status")
+    assert digest({**CLAIM, "spec": {}}) != digest(CLAIM)
+    assert digest({**CLAIM, "tomorrow": 1}) != digest(CLAIM)
+
+
+def test_a_generated_name_is_another_at_each_call() -> None:
+    """And only such a name: one that was chosen beside a generateName stays."""
+    long = "a" * 70
+    for prefix, name, other in (("run-", "run-bcdfg", "run-xxxxx"), (long, long[:58] + "bcdfg", long[:58] + "xxxxx")):
+        made, again = with_metadata(generateName=prefix, name=name), with_metadata(generateName=prefix, name=other)
+        assert digest(made) == digest(again)
+        assert digest(with_metadata(generateName=prefix, name="chosen")) != digest(made)
+        assert digest(with_metadata(generateName=prefix, name=f"{prefix}evil!")) != digest(made)
+        assert digest(with_metadata(generateName="other-", name=name)) != digest(made)
+
+
+def test_numbers_stay_apart_beyond_2_to_the_53() -> None:
+    """RFC 8785 knows doubles only, in which these two are one; what is sent to the API server again has them as they are."""
+    first, second = {"spec": {"n": 2**53}}, {"spec": {"n": 2**53 + 1}}
+    assert digest(first) != digest(second)
+    assert content(first) != first
+    assert written(first) == first
+
+
+@pytest.mark.parametrize("obj", [{}, {"metadata": None}, {"metadata": []}, {"metadata": {"annotations": 7, "name": 1}}])
+def test_t49_no_shape_of_an_object_breaks_it(obj: Json) -> None:
+    assert len(digest(obj)) == 64

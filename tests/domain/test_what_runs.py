@@ -1,0 +1,85 @@
+"""What an approver reads of a pod: every program, where its code comes from, and nothing that hides anything."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from daypass.api.fields import is_plain
+from daypass.domain.plain_text import escaped, shortened
+from daypass.domain.what_runs import LONGEST_LINE, MOST_LINES, what_runs
+
+CASES = yaml.safe_load((Path(__file__).parent / "cases" / "what_runs.yaml").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_lines(case: dict[str, Any]) -> None:
+    assert list(what_runs({"spec": case["spec"]})) == case["lines"]
+
+
+def test_a_node_that_the_scheduler_chose_is_no_finding() -> None:
+    status = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
+    assert what_runs({"spec": {"nodeName": "node-1", "containers": []}, "status": status}) == ()
+
+
+def test_t49_padding_with_harmless_containers_shows_as_such() -> None:
+    containers: list[dict[str, Any]] = [
+        {"name": f"c{n}", "image": f"i{n}", "command": ["x" * 9999]} for n in range(1000)
+    ]
+    containers[500] |= {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    lines = what_runs({"spec": {"containers": containers, "volumes": [{"name": "v", "configMap": {"name": "c"}}]}})
+    assert len(lines) == MOST_LINES
+    assert lines[31] == "and 969 more programs"
+    assert lines[63] == "and 970 more findings"
+    assert all(len(line) <= LONGEST_LINE for line in lines)
+
+
+@pytest.mark.parametrize("limit", [2, 3, 7, 20, 64])
+@pytest.mark.parametrize(("programs", "images"), [(0, 0), (1, 1), (5, 1), (40, 40), (100, 1), (100, 100)])
+def test_never_more_lines_than_asked_for(limit: int, programs: int, images: int) -> None:
+    containers = [{"name": f"c{n}", "image": f"i{n % max(images, 1)}"} for n in range(programs)]
+    lines = what_runs({"spec": {"containers": containers}}, limit)
+    assert len(lines) == min(limit, programs + images)
+    hidden = sum(int(line.split()[1]) for line in lines if line.startswith("and "))
+    notes = sum(line.startswith("and ") for line in lines)
+    assert len(lines) - notes + hidden == programs + images
+
+
+def test_a_long_command_shows_both_ends_and_its_length() -> None:
+    (line, _) = what_runs(
+        {"spec": {"containers": [{"name": "app", "image": "a", "command": ["x" * 2000, "; reboot"]}]}}
+    )
+    assert len(line) == LONGEST_LINE
+    assert line.startswith("container app: a, command: xxx")
+    assert line.endswith("xxx '; reboot'")
+    assert "…[2038 characters]…" in line
+
+
+def test_shortening_never_makes_it_longer() -> None:
+    for limit in range(80):
+        assert len(shortened("x" * 100, limit)) == limit
+        assert shortened("x" * limit, limit) == "x" * limit
+
+
+def test_t15_whatever_a_pod_says_fits_a_field_of_plain_text() -> None:
+    for code in range(sys.maxunicode + 1):
+        text = escaped(chr(code))
+        assert is_plain(text), hex(code)
+        assert text.encode()
+    assert escaped("Grüße, 世界") == "Grüße, 世界"
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        {},
+        {"spec": None},
+        {"spec": {"containers": [None, 1, "a", {}]}},
+        {"spec": {"containers": [{"command": "sh", "env": {}, "volumeMounts": [[]], "lifecycle": []}]}},
+        {"spec": {"containers": [{"volumeMounts": [{"name": "v"}]}], "volumes": [{"name": "v", "configMap": None}]}},
+    ],
+)
+def test_t49_no_shape_of_a_pod_breaks_it(pod: dict[str, Any]) -> None:
+    assert all(isinstance(line, str) for line in what_runs(pod))
