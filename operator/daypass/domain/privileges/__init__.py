@@ -4,7 +4,7 @@ from daypass.domain.privileges.controls import CONTROLS, PROFILES
 from daypass.domain.privileges.faults import fault, fault_in_request
 from daypass.domain.privileges.finding import LONGEST_TEXT, Finding
 from daypass.domain.privileges.levels import assess
-from daypass.domain.privileges.patterns import fits, missing, overlaps
+from daypass.domain.privileges.patterns import condensed, fits, missing, overlaps
 from daypass.domain.privileges.uses import of_account, of_pod
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "PROFILES",
     "Finding",
     "assess",
+    "condensed",
     "fault",
     "fault_in_request",
     "fits",

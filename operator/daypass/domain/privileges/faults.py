@@ -4,6 +4,7 @@ import re
 from difflib import get_close_matches
 from typing import Final
 
+from daypass.domain.globs import matches_freely
 from daypass.domain.privileges.controls import CONTROLS, PROFILES
 from daypass.domain.privileges.finding import LONGEST_VALUE, readable
 from daypass.domain.privileges.paths import normal_path
@@ -46,7 +47,7 @@ def _fault_of_value(control: str, value: str) -> str:
     if values == ():
         return f"{control} takes no value"
     if values is not None:
-        if "*" in value or value in values:
+        if any(matches_freely(value, known) for known in values):
             return ""
         return f"{control} has no value {value!r}{_hint(value, values)}: it has {', '.join(values)}"
     if control == "Capabilities" and (value.startswith("CAP_") or not _CAPABILITY.fullmatch(value)):

@@ -4,6 +4,7 @@ A privilege is ``CONTROL`` or ``CONTROL:VALUE``. Policies and gates may also wri
 any characters. Without a value every value is meant.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -62,9 +63,25 @@ def overlaps(pattern: str, privilege: str) -> bool:
         return True
     if other == "HostPathVolumes":
         return _paths_overlap(value, narrowed)
-    if other == "ServiceAccountPower" and narrowed == "Critical":
-        return intersect_freely(value, "Critical") or intersect_freely(value, "High")
+    if other == "ServiceAccountPower" and matches_freely(narrowed, "Critical") and matches_freely(value, "High"):
+        return True
     return intersect_freely(value, narrowed)
+
+
+def condensed(privileges: Iterable[str], limit: int = 64) -> tuple[str, ...]:
+    """The same privileges in at most so many texts, where there may be as many as there are controls.
+
+    What has to give is the value, of the control that has the most of them: a pod with a hundred host paths asks for
+    ``HostPathVolumes``. So the result covers everything, and never less than was asked.
+    """
+    texts = dict.fromkeys(privileges)
+    while len(texts) > limit:
+        values = Counter(control for control, value in map(split, texts) if value)
+        if not values:
+            break
+        widest = values.most_common(1)[0][0]
+        texts = dict.fromkeys(widest if split(text)[0] == widest else text for text in texts)
+    return tuple(texts)
 
 
 def split(privilege: str) -> tuple[str, str]:
