@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from daypass.api import fields
-from daypass.api.policy_grants import ActionVerb
+from daypass.api.policy_grants import CONNECT_IS_A_VERB, CONNECT_NEEDS_A_SUBRESOURCE, ActionVerb
 from daypass.api.policy_match import NAMESPACE_ONLY_FOR_ACCOUNTS, NO_SYSTEM_USERS, LabelKey, LabelValue
 from daypass.api.schema import OpenObject, Rule, atomic
 from daypass.domain import gate_bounds
@@ -29,7 +29,7 @@ _NO_COMPONENTS: Final = Rule(
     + ", ".join(f"'{group}'" for group in sorted(gate_bounds.UNGATED_GROUPS))
     + "]) && !self.name.startsWith('system:kube-') && !self.name.startsWith('system:node:')",
     "nodes, components of the cluster and system:masters can't be gated: name the agents, or a group of theirs",
-    lambda one: one.kind != "Group" or not gate_bounds.is_component(one.name),
+    lambda one: one.kind != "Group" or not gate_bounds.names_component(one.name),
 )
 _NOT_OF_KUBE_SYSTEM: Final = Rule(
     "self.kind != 'ServiceAccount' || !has(self.__namespace__) || self.__namespace__ != 'kube-system'",
@@ -42,7 +42,6 @@ _GATEABLE_GROUP: Final = Rule(
     lambda group: group not in gate_bounds.UNGATED_API_GROUPS,
 )
 _CORE: Final = ", ".join(f"'{resource}'" for resource in sorted(gate_bounds.UNGATED_CORE))
-_CONNECT: Final = ", ".join(f"'{resource}'" for resource in sorted(gate_bounds.CONNECTED))
 _BINDINGS: Final = ("rolebindings", "clusterrolebindings")
 
 
@@ -170,16 +169,8 @@ class ActionGate(OpenObject):
             "nodes, events and secrets can't be gated: the cluster needs them to run, and Daypass must not see Secrets",
             lambda gate: "" not in gate.groups or not any(map(gate_bounds.is_ungated_core, gate.resources)),
         ),
-        Rule(
-            f"'connect' in self.verbs || self.resources.all(one, !(one in [{_CONNECT}]))",
-            "exec, attach, port-forward and proxy are the verb connect, whatever verb RBAC asks for: add it to verbs",
-            lambda gate: "connect" in gate.verbs or not gate_bounds.CONNECTED.intersection(gate.resources),
-        ),
-        Rule(
-            "self.verbs != ['connect'] || self.resources.all(one, one.contains('/'))",
-            "connect goes to a subresource, such as pods/exec",
-            lambda gate: gate.verbs != ["connect"] or all("/" in resource for resource in gate.resources),
-        ),
+        CONNECT_IS_A_VERB,
+        CONNECT_NEEDS_A_SUBRESOURCE,
         Rule(
             "!has(self.bindingSubjects) || self.groups == ['rbac.authorization.k8s.io']"
             " && self.resources.all(one, one in ['rolebindings', 'clusterrolebindings'])",

@@ -1,13 +1,27 @@
 """What may be asked for under a policy: the model of ``spec.match.grants``."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from daypass.api import fields
 from daypass.api.schema import OpenObject, Rule, atomic
+from daypass.domain import gate_bounds
 
 ActionVerb = Literal["create", "update", "delete", "connect"]
+
+CONNECTED: Final = ", ".join(f"'{resource}'" for resource in sorted(gate_bounds.CONNECTED))
+"""As a list of CEL holds them."""
+CONNECT_IS_A_VERB: Final = Rule(
+    f"'connect' in self.verbs || self.resources.all(one, !(one in [{CONNECTED}]))",
+    "exec, attach, port-forward and proxy are the verb connect, whatever verb RBAC asks for: add connect to verbs",
+    lambda pattern: "connect" in pattern.verbs or not gate_bounds.CONNECTED.intersection(pattern.resources),
+)
+CONNECT_NEEDS_A_SUBRESOURCE: Final = Rule(
+    "self.verbs != ['connect'] || self.resources.all(one, one == '*' || one.contains('/'))",
+    "connect goes to a subresource, such as pods/exec",
+    lambda pattern: pattern.verbs != ["connect"] or all(one == "*" or "/" in one for one in pattern.resources),
+)
 
 
 class RoleName(OpenObject):
@@ -62,6 +76,8 @@ class ActionBound(OpenObject):
     names: list[fields.ObjectNameGlob] | None = Field(
         default=None, **atomic(64, 1), description="Names of the objects, or globs over them. Default: every name."
     )
+
+    rules: ClassVar[tuple[Rule, ...]] = (CONNECT_IS_A_VERB, CONNECT_NEEDS_A_SUBRESOURCE)
 
 
 class Grants(OpenObject):

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field
 
 from daypass.api import fields
-from daypass.api.policy_grants import ActionVerb
+from daypass.api.policy_grants import CONNECTED, ActionVerb
 from daypass.api.schema import CheckedObject, Rule, SpecObject, atomic
+from daypass.domain import gate_bounds
 
 _OURS: Final = " Filled in by Daypass in requests that it makes itself; leave it out, for it is refused from others."
 
@@ -91,5 +92,13 @@ class Action(CheckedObject):
             "self.verb != 'connect' || has(self.subresource)",
             "connect goes to a subresource, such as exec: give subresource",
             lambda action: action.verb != "connect" or action.subresource is not None,
+        ),
+        Rule(
+            "self.verb == 'connect' || !has(self.subresource)"
+            f" || !(self.resource + '/' + self.subresource in [{CONNECTED}])",
+            "exec, attach, port-forward and proxy are the verb connect, whatever verb RBAC asks for",
+            lambda action: (
+                action.verb == "connect" or f"{action.resource}/{action.subresource}" not in gate_bounds.CONNECTED
+            ),
         ),
     )

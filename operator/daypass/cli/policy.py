@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from daypass.cli.connection import DEFAULT_NAMESPACE, NamespaceOption
+
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(
@@ -14,13 +16,14 @@ FilesArgument = Annotated[
 ]
 
 
-def check(files: FilesArgument) -> None:
+def check(files: FilesArgument, namespace: NamespaceOption = DEFAULT_NAMESPACE) -> None:
     """Check every ApprovalPolicy in the files with the code that admission uses.
 
-    Unknown fields, limits, expressions and what the policies name of each other. Valid policies and warnings go to
+    Unknown fields, limits, expressions, gates and what the policies name of each other. Valid policies and warnings go to
     standard output, errors to standard error. Exit code 0: all are valid; 1: some are not.
     """
     from daypass.app.policies import check as policy_check
+    from daypass.domain.gate_bounds import Bounds
     from daypass.expressions.cel import CelExpressions
 
     try:
@@ -29,7 +32,7 @@ def check(files: FilesArgument) -> None:
         typer.echo(f"daypass policy check: {error}", err=True)
         raise typer.Exit(1) from None
     walked = {name for file in files if file.is_dir() for name in texts if Path(name).is_relative_to(file)}
-    report = policy_check.check(texts, CelExpressions(), walked=walked)
+    report = policy_check.check(texts, CelExpressions(), walked=walked, bounds=Bounds(namespace))
     for name in report.valid:
         typer.echo(f"approvalpolicy.daypass.dev/{name} is valid")
     for finding in report.warnings:

@@ -1,9 +1,11 @@
 """What no gate may name, because the cluster, or Daypass itself, could not run behind it (T45)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from daypass.domain import globs, names
 
+KUBE_SYSTEM: Final = "kube-system"
 UNGATED_GROUPS: Final = frozenset({"system:masters", "system:nodes"})
 """Groups of callers without whom a cluster that has broken can't be mended."""
 UNGATED_API_GROUPS: Final = frozenset(
@@ -25,24 +27,47 @@ CONNECTED: Final = frozenset({"pods/attach", "pods/exec", "pods/portforward", "p
 
 _COMPONENT_PREFIXES: Final = ("system:kube-", "system:node:")
 _COMPONENTS: Final = (
-    *UNGATED_GROUPS,
+    *sorted(UNGATED_GROUPS),
     "system:apiserver",
     "system:kube-controller-manager",
     "system:kube-proxy",
     "system:kube-scheduler",
+    "system:node:a",
 )
 
 
-def is_component(name: str) -> bool:
-    """Whether a user or group is a node, a component of the cluster or its last administrator."""
-    return name in _COMPONENTS or name.startswith(_COMPONENT_PREFIXES)
+def names_component(name: str) -> bool:
+    """Whether the name of a user or group is that of nodes, of a component of the cluster or of its last administrators."""
+    return name in UNGATED_GROUPS or name.startswith(_COMPONENT_PREFIXES)
 
 
 def covers_component(pattern: str) -> bool:
     """Whether a glob over users or groups covers one of those."""
-    return is_component(pattern) or any(globs.matches(pattern, name) for name in (*_COMPONENTS, "system:node:n"))
+    return names_component(pattern) or any(globs.matches(pattern, name) for name in _COMPONENTS)
 
 
 def is_ungated_core(resource: str) -> bool:
     """Whether a resource of the core group can't be gated, its subresources included where they are the node's."""
     return resource in UNGATED_CORE or resource.startswith("nodes/")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where Daypass is installed, and where nothing is ever granted: what no gate covers."""
+
+    own_namespace: str = "daypass-system"
+    never: frozenset[str] = frozenset()
+
+    def ungated(self, namespace: str) -> str:
+        """Why a namespace can't be gated, as a sentence about it; empty where it can."""
+        if namespace == KUBE_SYSTEM:
+            return f"{KUBE_SYSTEM} can't be gated: the cluster needs it to run"
+        if namespace == self.own_namespace:
+            return f"{namespace} can't be gated: Daypass itself runs there"
+        if namespace in self.never:
+            return f"{namespace} can't be gated: nothing is ever granted there, so nobody could approve anything"
+        return ""
+
+
+DEFAULT_BOUNDS: Final = Bounds()
+"""Of an installation that says nothing else."""

@@ -1,4 +1,4 @@
-"""Decides what is wrong with a policy that its schema can't say: approvers that can never be enough, and circles.
+"""Decides what is wrong with a policy that its schema can't say: approvers that are too few, circles, and gates.
 
 What the schema says (``api.policy``) has been refused by then: nobody gets a policy in another way. The webhook and
 ``daypass policy check`` ask the same functions; each finding names its field, all are told at once.
@@ -6,20 +6,23 @@ What the schema says (``api.policy``) has been refused by then: nobody gets a po
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from daypass.domain import gate_rules
 from daypass.domain.expressions import Expressions, InvalidExpressionError, UndecidedError
+from daypass.domain.gate_bounds import DEFAULT_BOUNDS, Bounds
 from daypass.domain.places import fill
 from daypass.domain.policy import Approvers, Policy, Stage
 from daypass.domain.policy_set import cycles
 from daypass.domain.violations import Violation
 
 
-def violations(policy: Policy, others: Iterable[Policy] = ()) -> tuple[Violation, ...]:
+def violations(policy: Policy, others: Iterable[Policy] = (), bounds: Bounds = DEFAULT_BOUNDS) -> tuple[Violation, ...]:
     """What is wrong with a policy by itself and beside those that exist; empty if nothing is.
 
-    Rule: its stages can all be satisfied (T10), and ``unless`` leads to no cycle. Expressions are judged by
+    Rule: its stages can all be satisfied (T10), ``unless`` leads to no cycle, and its gate names nothing that the
+    cluster or Daypass needs to run, nor privileges that there are not (``gate_rules``). Expressions are judged by
     ``expression_violations``.
     """
-    return (*_together(policy.stages), *_unless(policy, others))
+    return (*_together(policy.stages), *_unless(policy, others), *gate_rules.violations(policy, bounds))
 
 
 def expression_violations(policy: Policy, expressions: Expressions) -> tuple[Violation, ...]:

@@ -18,6 +18,7 @@ from daypass.app.admission.guard_policy import PolicyGuarding
 from daypass.app.admission.guard_request import Guarding
 from daypass.app.admission.review import Reviewing
 from daypass.domain import names
+from daypass.domain.gate_bounds import Bounds
 from daypass.expressions.cel import CelExpressions
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
@@ -124,7 +125,9 @@ def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) 
     never = NEVER_GRANTED | {settings.namespace} | settings.never
     mutate = mutating(Reviewing(known, mounts.keys, known, clock))
     validate = validating(
-        Guarding(known, expressions, clock, controller, never), PolicyGuarding(known, expressions), known
+        Guarding(known, expressions, clock, controller, never),
+        PolicyGuarding(known, expressions, Bounds(settings.namespace, never)),
+        known,
     )
     return Listener((lambda: mounts.paths.mutating, mutate), (lambda: mounts.paths.validating, validate))
 

@@ -2,16 +2,23 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from daypass.api import convert
 from daypass.app.admission.answer import CONFLICT, INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.admission.knowledge import Knowledge
 from daypass.app.ports import Clock, Json
+from daypass.domain import names, privileges
 from daypass.domain.evaluation import World, refusal_at_admission
 from daypass.domain.expressions import Expressions
-from daypass.domain.request import Request, RulesGrant
+from daypass.domain.request import Request, RulesGrant, WorkloadGrant
 from daypass.domain.times import rfc3339
+
+OWN_WORDS: Final = (
+    *(("workload", key) for key in ("owner", "authors", "authorsUnknown", "findings")),
+    ("action", "findings"),
+)
+"""Fields of spec that Daypass fills in where it makes a request itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +35,16 @@ class Guarding:
 def guard_request(call: Call, needs: Guarding) -> Answer:
     """Judge a request on creation, and its metadata on update.
 
-    Refused are finalizers and ownerReferences by anyone but the controller (T35), namespaces that are never
-    granted (T21), a request equal to one that still waits (T16), and one that breaks a limit of every policy
-    that could match. All else is created; the controller decides, and says in the object what it decided.
+    Refused are finalizers and ownerReferences by anyone but the controller (T35), what only Daypass says of a request
+    (T55, T69), namespaces that are never granted (T21), privileges that there are not, a request equal to one that
+    still waits (T16), and one that breaks a limit of every policy that could match. All else is created; the
+    controller decides, and says in the object what it decided.
+    The webhook's own calls, which make requests for what a gate refused, do not come here where the configuration is
+    ours (``matchConditions``); where it is not, they are refused as anybody's would be.
     """
     if call.object is None or call.operation not in {Operation.CREATE, Operation.UPDATE}:
         return refuse("UnexpectedCall", "a request is created or updated here", INVALID)
-    refusal = _owned(call, needs.controller)
+    refusal = _owned(call, needs.controller) or _reserved(call)
     if refusal is not None:
         return refusal
     if call.operation is Operation.UPDATE:
@@ -46,6 +56,9 @@ def guard_request(call: Call, needs: Guarding) -> Answer:
     except convert.MalformedError as error:
         # Fail closed: what can't be read can't be judged; the schema should have refused it.
         return refuse("Unreadable", str(error), INVALID)
+    unknown = _unknown_privileges(request)
+    if unknown:
+        return refuse("UnknownPrivilege", unknown, INVALID)
     equal = needs.knowledge.equal_pending(request)
     if equal:
         return refuse("EqualPending", f"{equal} already asks for the same and waits for an answer", CONFLICT)
@@ -69,6 +82,39 @@ def _owned(call: Call, controller: str) -> Answer | None:
         if _list(call.old, key) != _list(call.object, key):
             return refuse("MetadataIsGuarded", f"metadata.{key}: only Daypass sets them on a request")
     return None
+
+
+def _reserved(call: Call) -> Answer | None:
+    """Refuse what only Daypass says, in the requests that it makes itself: reviewers rely on it."""
+    if call.operation is Operation.CREATE:
+        for key in ("name", "generateName"):
+            if str(member(call.object, "metadata", key) or "").startswith(names.MADE_PREFIX):
+                why = f"names that start with {names.MADE_PREFIX} are for requests that Daypass makes itself"
+                return refuse("NameIsReserved", f"metadata.{key}: {why}: choose another")
+        for kind, key in OWN_WORDS:
+            if member(call.object, "spec", kind, key) is not None:
+                why = "is Daypass's own word, in requests that it makes when a gate refuses or holds something"
+                return refuse("FieldIsReserved", f"spec.{kind}.{key}: {why}: leave it out")
+    if _cause(call.old) != _cause(call.object):
+        return refuse(
+            "LabelIsReserved", f"metadata.labels: {names.LABEL_CAUSE} is for requests that Daypass makes itself"
+        )
+    return None
+
+
+def _cause(body: Json | None) -> object:
+    return member(body, "metadata", "labels", names.LABEL_CAUSE)
+
+
+def _unknown_privileges(request: Request) -> str:
+    """What is wrong with the privileges that are asked for; a request that no pod could use helps nobody."""
+    if not isinstance(request.grant, WorkloadGrant):
+        return ""
+    faults = [
+        (f"spec.workload.privileges[{at}]", privileges.fault_in_request(one))
+        for at, one in enumerate(request.grant.privileges)
+    ]
+    return "; ".join(f"{path}: {fault}" for path, fault in faults if fault)
 
 
 def _list(body: Json | None, key: str) -> Sequence[Any]:

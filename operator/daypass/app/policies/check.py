@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from daypass.api.documents import UnreadableError, documents
 from daypass.app.policies.validation import validate_policy
-from daypass.domain import names, policy_rules
+from daypass.domain import gate_rules, names, policy_rules
 from daypass.domain.expressions import Expressions
+from daypass.domain.gate_bounds import DEFAULT_BOUNDS, Bounds
 from daypass.domain.policy import Effect, Match, Policy
 from daypass.domain.violations import Violation
 
@@ -52,11 +53,18 @@ class _Document:
         return Finding(self.file, self.number, self.name, violation)
 
 
-def check(files: Mapping[str, str], expressions: Expressions, *, walked: Collection[str] = ()) -> Report:
+def check(
+    files: Mapping[str, str],
+    expressions: Expressions,
+    *,
+    walked: Collection[str] = (),
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> Report:
     """Judge every ApprovalPolicy in the texts, by itself and beside the others; objects of other groups are left out.
 
     Rule: what the webhook would refuse is an error; a name in ``unless`` that is in none of the files is a warning,
-    for that policy may be in the cluster already. A file that was ``walked`` upon in a folder may hold no policy, but
+    for that policy may be in the cluster already, and so is a gate that stops what no Allow policy in them lets anybody
+    ask for. ``bounds`` is what no gate covers in that cluster. A file that was ``walked`` upon in a folder may hold no policy, but
     some file must hold one.
     """
     report = Report()
@@ -70,7 +78,7 @@ def check(files: Mapping[str, str], expressions: Expressions, *, walked: Collect
     if not found and not report.errors:
         where = ", ".join(sorted({file.rpartition("/")[0] or "." for file in walked}))
         report.errors.append(Finding(where, 0, "", Violation("", "holds no ApprovalPolicy")))
-    judged = [(one, *validate_policy(one.body, expressions)) for one in found]
+    judged = [(one, *validate_policy(one.body, expressions, bounds=bounds)) for one in found]
     known = [policy for _, policy, _ in judged if policy is not None]
     unreadable = [
         Policy(one.name, "", 0, Effect.DENY, Match()) for one, policy, _ in judged if policy is None
@@ -80,8 +88,10 @@ def check(files: Mapping[str, str], expressions: Expressions, *, walked: Collect
         errors = [*violations, *_name(one.name, names_so_far)]
         if policy is not None:
             others = [other for other in known if other is not policy]
-            errors += [each for each in policy_rules.violations(policy, others) if each not in violations]
+            errors += [each for each in policy_rules.violations(policy, others, bounds) if each not in violations]
             warnings = policy_rules.unresolved(policy, [*others, *unreadable])
+            if not unreadable:
+                warnings += gate_rules.unanswerable(policy, others)
             report.warnings += map(one.finding, warnings)
         report.errors += map(one.finding, errors)
         if not errors:
