@@ -1,5 +1,6 @@
 """Decides which operations a gate concerns."""
 
+import itertools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -37,6 +38,11 @@ class Operation:
     subjects: tuple[BindingSubject, ...] = ()
     """Whom a binding names that it did not name before; of one that is deleted, all that it named."""
 
+    @property
+    def target(self) -> str:
+        """The resource as gates name it, with its subresource."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
 
 @dataclass(frozen=True, slots=True)
 class Concern:
@@ -47,23 +53,34 @@ class Concern:
     gate: ActionGate
 
 
-def concerns(policies: Iterable[Policy], operation: Operation, never: Collection[str]) -> tuple[Concern, ...]:
-    """The action gates that an operation falls under; ``never`` are the namespaces that are never gated.
+class ActionGates:
+    """All gates for operations, made once for each change of a policy; what no gate names costs one look-up."""
 
-    Rule: all that a gate gives must fit: verb, group, resource with its subresource, name, the object's namespace
-    (objects of the whole cluster have none and are always looked at), the caller, and whom a binding names. The
-    cluster's own components are exempt, whatever a gate says: nobody could approve what they do, and without them
-    nothing works (T45).
-    """
-    if operation.namespace in never or is_component(operation.caller.username):
-        return ()
-    return tuple(
-        Concern(policy.name, policy.gate.mode, gate)
-        for policy in policies
-        if policy.gate is not None
-        for gate in policy.gate.actions
-        if _fits(gate, operation)
-    )
+    __slots__ = ("_by_target", "_never")
+
+    def __init__(self, policies: Iterable[Policy], never: Collection[str]) -> None:
+        """``never`` are the namespaces that no gate reaches, whatever its globs say (T45)."""
+        self._never = frozenset(never)
+        self._by_target: dict[tuple[str, str, str], list[Concern]] = {}
+        for policy in policies:
+            for gate in policy.gate.actions if policy.gate is not None else ():
+                concern = Concern(policy.name, policy.gate.mode, gate)
+                pattern = gate.pattern
+                for target in {*itertools.product(pattern.verbs, pattern.groups, pattern.resources)}:
+                    self._by_target.setdefault(target, []).append(concern)
+
+    def of(self, operation: Operation) -> tuple[Concern, ...]:
+        """The gates that an operation falls under.
+
+        Rule: all that a gate gives must fit: verb, group, resource with its subresource, name, the object's namespace
+        (objects of the whole cluster have none and are always looked at), the caller, and whom a binding names. The
+        cluster's own components are exempt, whatever a gate says: nobody could approve what they do, and without them
+        nothing works (T45).
+        """
+        found = self._by_target.get((operation.verb, operation.group, operation.target))
+        if found is None or operation.namespace in self._never or is_component(operation.caller.username):
+            return ()
+        return tuple(one for one in found if _fits(one.gate, operation))
 
 
 def is_component(username: str) -> bool:
@@ -73,46 +90,34 @@ def is_component(username: str) -> bool:
 
 def _fits(gate: ActionGate, operation: Operation) -> bool:
     pattern = gate.pattern
-    resource = f"{operation.resource}/{operation.subresource}" if operation.subresource else operation.resource
-    if (
-        operation.verb not in pattern.verbs
-        or operation.group not in pattern.groups
-        or resource not in pattern.resources
-    ):
-        return False
-    if pattern.names is not None and not any(_is_named(one, operation.name) for one in pattern.names):
+    if pattern.names is not None and not any(globs.matches_freely(one, operation.name) for one in pattern.names):
         return False
     if operation.namespace and not globs.matches_any(gate.namespaces, operation.namespace):
         return False
-    if gate.by is not None and not any(_is(one, operation.caller, operation, gate) for one in gate.by):
+    if gate.by is not None and not any(_is(one, operation.caller, operation) for one in gate.by):
         return False
     return gate.binding_subjects is None or any(
-        _names(one, subject, operation, gate) for one in gate.binding_subjects for subject in operation.subjects
+        _names(one, subject, operation) for one in gate.binding_subjects for subject in operation.subjects
     )
 
 
-def _is_named(pattern: str, name: str) -> bool:
-    """Whether a glob fits the name of an object, in which colons mean nothing (``system:view``)."""
-    return globs.matches(pattern.replace(":", "\0"), name.replace(":", "\0"))
-
-
-def _is(pattern: IdentityPattern, caller: Identity, operation: Operation, gate: ActionGate) -> bool:
+def _is(pattern: IdentityPattern, caller: Identity, operation: Operation) -> bool:
     if pattern.kind == "Group":
         return globs.any_matches(pattern.name, caller.groups)
     if pattern.kind == "User":
         return globs.matches(pattern.name, caller.username)
     account = caller.service_account
-    return account is not None and _is_account(pattern, *account, operation, gate)
+    return account is not None and _is_account(pattern, *account, operation)
 
 
-def _names(pattern: IdentityPattern, subject: BindingSubject, operation: Operation, gate: ActionGate) -> bool:
+def _names(pattern: IdentityPattern, subject: BindingSubject, operation: Operation) -> bool:
     """Whether a binding to this subject gives something to whom the pattern names (T44).
 
     Rule: a ServiceAccount is one identity however it is spelled: as a ServiceAccount, as a User, or by a group that
     holds it; a pattern of kind Group that holds it fits it too.
     """
     if subject.kind == "Group":
-        return _names_group(pattern, subject.name, operation, gate)
+        return _names_group(pattern, subject.name, operation)
     username = subject.name
     if subject.kind == "ServiceAccount":
         username = names.service_account_username(subject.namespace or operation.namespace, subject.name)
@@ -124,10 +129,10 @@ def _names(pattern: IdentityPattern, subject: BindingSubject, operation: Operati
         return globs.any_matches(pattern.name, (*held, *_EVERYBODY))
     if pattern.kind == "User":
         return globs.matches(pattern.name, username)
-    return account is not None and _is_account(pattern, *account, operation, gate)
+    return account is not None and _is_account(pattern, *account, operation)
 
 
-def _names_group(pattern: IdentityPattern, group: str, operation: Operation, gate: ActionGate) -> bool:
+def _names_group(pattern: IdentityPattern, group: str, operation: Operation) -> bool:
     if group in _EVERYBODY:
         return True
     if pattern.kind == "Group" and globs.matches(pattern.name, group):
@@ -140,17 +145,14 @@ def _names_group(pattern: IdentityPattern, group: str, operation: Operation, gat
     if pattern.kind == "User":
         everyone = names.service_account_username(namespace, "").removesuffix(":")
         return globs.matches(pattern.name.rpartition(":")[0], everyone)
-    return pattern.kind == "ServiceAccount" and _in_namespace(pattern, namespace, operation, gate)
+    return pattern.kind == "ServiceAccount" and _in_namespace(pattern, namespace, operation)
 
 
-def _is_account(pattern: IdentityPattern, namespace: str, name: str, operation: Operation, gate: ActionGate) -> bool:
-    return globs.matches(pattern.name, name) and _in_namespace(pattern, namespace, operation, gate)
+def _is_account(pattern: IdentityPattern, namespace: str, name: str, operation: Operation) -> bool:
+    return globs.matches(pattern.name, name) and _in_namespace(pattern, namespace, operation)
 
 
-def _in_namespace(pattern: IdentityPattern, namespace: str, operation: Operation, gate: ActionGate) -> bool:
-    """A pattern without a namespace means the object's own; for the whole cluster, each that the gate speaks of."""
-    if pattern.namespace:
-        return globs.matches(pattern.namespace, namespace)
-    if operation.namespace:
-        return namespace == operation.namespace
-    return globs.matches_any(gate.namespaces, namespace)
+def _in_namespace(pattern: IdentityPattern, namespace: str, operation: Operation) -> bool:
+    """A pattern without a namespace means the object's own, and any where the object is of the whole cluster."""
+    wanted = pattern.namespace or operation.namespace
+    return not wanted or globs.matches(wanted, namespace)

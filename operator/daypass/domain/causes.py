@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from daypass.domain import names
+from daypass.domain.authors import MAX_AUTHORS
 from daypass.domain.identity import Identity
 from daypass.domain.permits import ActionCall
 from daypass.domain.pod_facts import PodFacts
-from daypass.domain.privileges import Finding
+from daypass.domain.privileges import Finding, condensed
 from daypass.domain.request import ActionGrant, WorkloadGrant
 
 HASH_DIGITS: Final = 40
 NAME_DIGITS: Final = 20
 PODS_OF_AN_OWNER: Final = 100
 """What a request for an owner's pods asks for: an owner makes new ones when old ones fail."""
-MAX_PRIVILEGES: Final = 64
-MAX_PRIVILEGE: Final = 512
-MAX_AUTHORS: Final = 16
-_GLOB: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
     owner = pod.owner
     account = names.service_account_username(pod.namespace, pod.service_account)
     behind = [pod.caller.username, account] if owner is None else [owner.uid]
-    privileges = _privileges(needed)
+    privileges = condensed(needed)
     requester = _identity(pod.authors[0] if pod.authors else account, pod.caller)
     what = f"a pod of ServiceAccount {pod.service_account}" if owner is None else f"{owner.kind} {owner.name}"
     by = f"made by {', '.join(pod.authors)}" if pod.authors else "made by nobody knows whom"
@@ -104,17 +101,6 @@ def resource_text(group: str, resource: str, subresource: str) -> str:
     """A resource as kubectl spells it, such as ``deployments.apps/scale``."""
     full = f"{resource}.{group}" if group else resource
     return f"{full}/{subresource}" if subresource else full
-
-
-def _privileges(needed: Sequence[str]) -> tuple[str, ...]:
-    """What a request can name: where a value can't be spelled, or there are too many, the control alone.
-
-    That is wider in words only: what runs is pinned by its digest.
-    """
-    spelled = [one if _GLOB not in one and len(one) <= MAX_PRIVILEGE else one.partition(":")[0] for one in needed]
-    if len({*spelled}) > MAX_PRIVILEGES:
-        spelled = [one.partition(":")[0] for one in needed]
-    return tuple(sorted({*spelled}))
 
 
 def _identity(username: str, caller: Identity) -> Identity:

@@ -1,16 +1,15 @@
 """Decides whether an approved request covers a pod or an operation, and says why not."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from daypass.domain.conditions import State, state_of, was_granted
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
-from daypass.domain.policy import AppliedStage
 from daypass.domain.privileges import missing
-from daypass.domain.quorum import Tally, tally
+from daypass.domain.quorum import Tally, doubled, tally
 from daypass.domain.request import ActionGrant, Request, WorkloadGrant
 from daypass.domain.review import Review, ReviewDecision
 from daypass.domain.times import rfc3339
@@ -37,8 +36,8 @@ class ActionCall:
     object_digest: str
     """Of the object as it would be; empty where there is none."""
     caller: Identity
-    key: str
-    """What makes two calls one use (T47)."""
+    keys: tuple[str, ...]
+    """What makes two calls one use (T47): by the first a use is reserved, any of them is this very call."""
 
 
 def closed(permit: Request, now: datetime) -> str:
@@ -107,7 +106,7 @@ def mismatch(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetim
         return f"does not name {', '.join(lacking)}"
     if grant.pod_template_digest and grant.pod_template_digest != pod.digest:
         return "is for pods that run something else: its podTemplateDigest differs"
-    return closed(permit, now) or _none_left(permit, grant.max_pods, pod.uid, "pod")
+    return closed(permit, now) or _none_left(permit, "pod", (pod.uid,))
 
 
 def action_refusal(permit: Request, call: ActionCall, now: datetime) -> str:
@@ -131,7 +130,7 @@ def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
         return f"is for {permit.subject.username}"
     if grant.object_digest and grant.object_digest != call.object_digest:
         return "is for another content: its objectDigest differs"
-    return closed(permit, now) or _none_left(permit, grant.max_uses, call.key, "use")
+    return closed(permit, now) or _none_left(permit, "use", call.keys)
 
 
 def disapproval(permit: Request, authors: Collection[str], *, authors_unknown: bool = False) -> str:
@@ -142,7 +141,7 @@ def disapproval(permit: Request, authors: Collection[str], *, authors_unknown: b
     controller has not acted on yet ends it here. With no stages nobody was asked, and there is nothing to count.
     """
     record = permit.record
-    stages = tuple(map(_doubled, record.stages)) if authors_unknown else record.stages
+    stages = tuple(map(doubled, record.stages)) if authors_unknown else record.stages
     votes = [vote for vote in permit.reviews if _counts(permit, vote)]
     result = tally(permit, stages, [vote for vote in votes if not _approved_by(vote, authors)])
     if _taken_back(result):
@@ -175,13 +174,7 @@ def _taken_back(result: Tally) -> bool:
     return any(vote is not None for vote in (result.denial, result.revocation, result.release))
 
 
-def _doubled(applied: AppliedStage) -> AppliedStage:
-    required = max(applied.stage.required, UNKNOWN_AUTHORS_NEED)
-    return replace(applied, stage=replace(applied.stage, required=required))
-
-
-def _none_left(permit: Request, most: int, key: str, what: str) -> str:
-    uses = permit.record.uses
-    if len(uses) < most or (key and any(use.key == key for use in uses)):
+def _none_left(permit: Request, what: str, keys: Collection[str]) -> str:
+    if not is_spent(permit) or any(use.key in keys for use in permit.record.uses):
         return ""
-    return f"has no {what} left of {most}"
+    return f"has no {what} left of {most_uses(permit)}"

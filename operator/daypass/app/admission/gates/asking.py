@@ -109,7 +109,10 @@ class Asking:
         return await asyncio.shield(running)
 
     def paste(self, cause: Cause) -> str:
-        """The request as one line, to be made by a person: ``kubectl create -f -`` takes it."""
+        """The request as one line of JSON, to be made by a person; empty where no policy could approve it."""
+        allowing = self._allowing(cause)
+        if not allowing:
+            return ""
         grant = cause.grant
         if isinstance(grant, WorkloadGrant):
             grant = replace(grant, owner=None, authors=(), authors_unknown=False)
@@ -118,9 +121,13 @@ class Asking:
             f"ask-{cause.hash[:8]}",
             replace(grant, findings=()),
             reason=shortened(escaped(cause.summary), LONGEST_SUMMARY),
-            duration_seconds=self._seconds(self._allowing(cause)),
+            duration_seconds=self._seconds(allowing),
         )
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+    def hopeless(self, cause: Cause) -> str:
+        """Why asking would be of no use; empty where it may be."""
+        return "" if self._allowing(cause) else _nobody(cause)
 
     def _found(self, cause: Cause, made: Sequence[Request]) -> Asked | None:
         """What there is to say of the requests that are there already; None where another may be made."""
@@ -150,7 +157,7 @@ class Asking:
     def _hindrance(self, cause: Cause, allowing: Sequence[Policy]) -> Asked | None:
         """Why it would be of no use to ask."""
         if not allowing:
-            return Asked("", None, f"no policy lets {cause.requester.username} ask for it in {cause.namespace}")
+            return Asked("", None, _nobody(cause))
         waiting = {one.name for one in self.known.permits(cause.namespace) if one.cause and _waits_for(one, cause)}
         now = time.monotonic()
         waiting |= {
@@ -241,6 +248,10 @@ def _is_for(request: Request, cause: Cause) -> bool:
         and request.subject.username == subject_of(cause.requester).username
         and replace(grant, findings=()) == replace(cause.grant, findings=())
     )
+
+
+def _nobody(cause: Cause) -> str:
+    return f"no policy lets {cause.requester.username} ask for it in namespace {cause.namespace}"
 
 
 def _standing(request: Request, state: State | None) -> str:

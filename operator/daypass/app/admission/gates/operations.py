@@ -1,0 +1,196 @@
+"""Spell a call as gates and requests do: which operation it is, what makes it one use, and what it does in words."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from daypass.app.admission.answer import Call, member
+from daypass.app.admission.answer import Operation as Verb
+from daypass.app.digests import object_digest
+from daypass.app.ports import Canonical, Json
+from daypass.domain.action_gates import BindingSubject, Operation
+from daypass.domain.permits import ActionCall
+
+PEOPLE_ASK_IN: Final = "default"
+"""Where people ask for operations on objects of the whole cluster; ServiceAccounts ask in their own namespace."""
+WINDOW_SECONDS: Final = 2
+"""What has no key of its own, asked again within one to two of these, is the same call (T47)."""
+NAMESPACES: Final = ("", "namespaces")
+RBAC: Final = "rbac.authorization.k8s.io"
+BINDINGS: Final = frozenset({"rolebindings", "clusterrolebindings"})
+_VERBS: Final = {Verb.CREATE: "create", Verb.UPDATE: "update", Verb.DELETE: "delete", Verb.CONNECT: "connect"}
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """One operation, with what reserving a use of it needs; small, whatever the object's size."""
+
+    asked: ActionCall
+    kind: str
+    uid: str
+    findings: tuple[str, ...]
+    generated: bool = False
+    """Whether the API server makes its name: such a one can't be asked for ahead."""
+
+
+def operations_of(call: Call) -> tuple[Operation, ...]:
+    """What a call does: usually one operation.
+
+    An update that gives an object another owner is a deletion as well: with a false owner, the garbage collector
+    deletes the object in the place of whoever wrote it.
+    """
+    one = _operation(call, _VERBS[call.operation])
+    if call.operation is Verb.UPDATE and not call.subresource and _adopted(call):
+        return (one, _operation(call, "delete"))
+    return (one,)
+
+
+def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime) -> Doing:
+    """An operation as it is asked for. Raises ValueError where the object has no one spelling.
+
+    Rule for the key (T47): the object's uid on CREATE and DELETE, and with the resourceVersion before on UPDATE. What
+    is only connected to, or created below an object, has none: there it is a hash of caller, target and options, and
+    of the time in steps of two seconds.
+    """
+    stored = call.old if call.old is not None else call.object
+    uid = _text(stored, "metadata", "uid")
+    writes = call.object is not None and operation.verb != "delete"
+    digest = object_digest(call.object, canonical, operation.subresource) if writes and call.object else ""
+    below = operation.verb == "create" and operation.subresource
+    if below or operation.verb == "connect" or not uid:
+        keys = _windowed(operation, digest, now)
+    elif call.operation is Verb.UPDATE:
+        keys = (f"{uid}@{_text(call.old, 'metadata', 'resourceVersion')}",)
+    else:
+        keys = (uid,)
+    asked = ActionCall(
+        namespace=_home(operation),
+        verb=operation.verb,
+        group=operation.group,
+        resource=operation.resource,
+        subresource=operation.subresource,
+        name=operation.name,
+        object_digest=digest,
+        caller=operation.caller,
+        keys=keys,
+    )
+    kind = _text(stored, "kind") if not operation.subresource else operation.resource
+    generated = call.operation is Verb.CREATE and not call.name
+    return Doing(asked, kind, uid, findings_of(call, operation), generated)
+
+
+def is_eviction(operation: Operation | ActionCall) -> bool:
+    """Whether this deletes a pod by another name: it is tried again while a disruption budget stands in its way."""
+    return (operation.group, operation.resource, operation.subresource) == ("", "pods", "eviction")
+
+
+def of_pod(what: Doing, uid: str) -> Doing:
+    """The same, for a pod whose uid was read: that is its key, however often it is tried."""
+    return replace(what, asked=replace(what.asked, keys=(uid,)), kind="Pod", uid=uid)
+
+
+def findings_of(call: Call, operation: Operation) -> tuple[str, ...]:
+    """What an operation does, a line for each fact, as the object says it."""
+    body = call.object
+    match operation.group, operation.resource, operation.subresource:
+        case _, _, "scale":
+            return (f"replicas: {member(call.old, 'spec', 'replicas')} → {member(body, 'spec', 'replicas')}",)
+        case "", "pods", "exec" | "attach":
+            command = member(body, "command")
+            said = f"runs: {' '.join(map(str, command))}" if command else "goes into what runs"
+            return (said, f"container: {member(body, 'container') or 'the first'}")
+        case "", "pods", "portforward":
+            ports = member(body, "ports")
+            return (f"ports: {', '.join(map(str, ports)) if ports else 'any'}",)
+        case "", "serviceaccounts", "token":
+            spec = member(body, "spec")
+            audiences = member(spec, "audiences") or ("the API server",)
+            return (f"a token for {', '.join(map(str, audiences))}, for {member(spec, 'expirationSeconds')} seconds",)
+        case "rbac.authorization.k8s.io", resource, "" if resource in BINDINGS:
+            role = member(body if body is not None else call.old, "roleRef")
+            whom = [f"{one.kind} {one.namespace}{'/' * bool(one.namespace)}{one.name}" for one in operation.subjects]
+            verb = "takes" if operation.verb == "delete" else "gives"
+            way = "from" if operation.verb == "delete" else "to"
+            return (f"{verb} {member(role, 'kind')} {member(role, 'name')} {way} {', '.join(whom) or 'nobody new'}",)
+        case _:
+            return _existing(call, operation)
+
+
+def _existing(call: Call, operation: Operation) -> tuple[str, ...]:
+    if operation.verb == "delete" and call.operation is Verb.UPDATE:
+        return ("gives it another owner, so that the garbage collector may delete it",)
+    if call.old is None:
+        return ()
+    made = _text(call.old, "metadata", "creationTimestamp")
+    return (f"the object was made at {made}, uid {_text(call.old, 'metadata', 'uid')}",)
+
+
+def _operation(call: Call, verb: str) -> Operation:
+    whole_cluster = (call.group, call.plural) == NAMESPACES
+    name = call.name or _text(call.object if call.object is not None else call.old, "metadata", "name")
+    return Operation(
+        verb=verb,
+        group=call.group,
+        resource=call.plural,
+        subresource=call.subresource,
+        name=name,
+        namespace="" if whole_cluster else call.namespace,
+        caller=call.caller,
+        subjects=_subjects(call) if call.group == RBAC and call.plural in BINDINGS else (),
+    )
+
+
+def _subjects(call: Call) -> tuple[BindingSubject, ...]:
+    before, after = _named(call.old), _named(call.object)
+    if call.object is None:
+        return before
+    return tuple(one for one in after if one not in before)
+
+
+def _named(binding: Json | None) -> tuple[BindingSubject, ...]:
+    subjects = member(binding, "subjects")
+    return tuple(
+        BindingSubject(_text(one, "kind"), _text(one, "name"), _text(one, "namespace"))
+        for one in (subjects if isinstance(subjects, Sequence) else ())
+        if isinstance(one, Mapping)
+    )
+
+
+def _adopted(call: Call) -> bool:
+    """Whether the object has an owner that it did not have."""
+    before = _owners(call.old)
+    return any(uid not in before for uid in _owners(call.object))
+
+
+def _owners(body: Json | None) -> set[str]:
+    owners = member(body, "metadata", "ownerReferences")
+    return {_text(one, "uid") for one in (owners if isinstance(owners, Sequence) else ()) if isinstance(one, Mapping)}
+
+
+def _home(operation: Operation) -> str:
+    """The namespace in which an operation is asked for."""
+    if operation.namespace:
+        return operation.namespace
+    account = operation.caller.service_account
+    return account[0] if account is not None else PEOPLE_ASK_IN
+
+
+def _windowed(operation: Operation, digest: str, now: datetime) -> tuple[str, ...]:
+    """The key of this moment, and that of the one before."""
+    caller = operation.caller
+    parts = [
+        *(caller.username, caller.uid, sorted((key, *values) for key, values in caller.extra.items())),
+        *(operation.verb, operation.group, operation.resource, operation.subresource),
+        *(operation.namespace, operation.name, digest),
+    ]
+    what = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    step = int(now.timestamp()) // WINDOW_SECONDS
+    return (f"{what}@{step}", f"{what}@{step - 1}")
+
+
+def _text(body: Any, *path: str) -> str:  # noqa: ANN401 - JSON as it came
+    value = member(body, *path)
+    return value if isinstance(value, str) else ""

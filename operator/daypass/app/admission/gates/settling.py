@@ -1,0 +1,123 @@
+"""Settle what gates want of an operation: a use of a request that covers it, or a refusal that says what to do."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from daypass.app.admission.answer import Answer, allow, refuse
+from daypass.app.admission.gates.asking import Asking
+from daypass.app.admission.gates.operations import Doing
+from daypass.app.admission.gates.permits import Permits
+from daypass.app.admission.gates.uses import Uses
+from daypass.app.ports import Clock
+from daypass.domain import causes
+from daypass.domain.permits import ActionCall
+from daypass.domain.plain_text import escaped, shortened
+from daypass.domain.policy import GateMode
+from daypass.domain.request import Request, Use
+
+COVERED: Final = "Covered"
+REFUSED: Final = "NotCovered"
+LET_THROUGH: Final = "WouldBeRefused"
+"""By a gate that only warns or only records."""
+LONGEST: Final = 900
+"""Characters of a message: an Event holds 1024, with what others write around it."""
+SHORTEST: Final = 200
+_QUOTE: Final = "'"
+_QUOTED: Final = "'\\''"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the gates of one policy want of an operation."""
+
+    policy: str
+    mode: GateMode
+    request: bool
+    """Whether Daypass makes the request itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """The means: the approved requests, their uses, and new requests. ``never`` are namespaces that are never granted."""
+
+    permits: Permits
+    uses: Uses
+    asking: Asking
+    clock: Clock
+    never: Collection[str]
+    count: Callable[[str, str], None]
+    """Told the mode of the gates and what they came to, for a metric."""
+
+    async def settle(self, doing: Doing, demands: Collection[Demand], *, dry_run: bool) -> Answer:
+        """Whether an operation goes on, and one more count for each mode of the gates that looked at it."""
+        answer = await self._settle(doing, demands, dry_run=dry_run)
+        for mode in dict.fromkeys(one.mode for one in demands):
+            self.count(mode.value, answer.decision)
+        return answer
+
+    async def _settle(self, doing: Doing, demands: Collection[Demand], *, dry_run: bool) -> Answer:
+        """Whether an operation goes on.
+
+        Rule: it does under a request that covers it and has a use left, of which one is spent, or without one where no
+        gate enforces. On a dry run nothing is spent and nothing is asked for (T47).
+        """
+        enforcing = [one for one in demands if one.mode is GateMode.ENFORCE]
+        covering = self.permits.all_for_action(doing.asked)
+        if not enforcing:
+            return _let_through(doing.asked, demands) if not covering else _covered(covering[0], demands)
+        why = "" if covering else self.permits.near_action(doing.asked)
+        if covering and dry_run:
+            return _covered(covering[0], demands)
+        if covering:
+            permit, why = await self.uses.spend(covering, self._use(doing), doing.asked.keys)
+            if permit is not None:
+                return _covered(permit, demands)
+        asks = any(one.request for one in enforcing) and not dry_run
+        told, paste = await self._help(doing, why, asks=asks)
+        return _refused(doing, enforcing, told, paste)
+
+    def _use(self, doing: Doing) -> Use:
+        now = self.clock.now().replace(microsecond=0)
+        return Use(doing.asked.keys[0], doing.kind, doing.asked.name, doing.uid, now)
+
+    async def _help(self, doing: Doing, why: str, *, asks: bool) -> tuple[str, str]:
+        """What can be done: what became of asking, and the request to be made by hand where there is none."""
+        if doing.asked.namespace in self.never:
+            return f"it can't be asked for: requests in namespace {doing.asked.namespace} are never granted", ""
+        if doing.generated:
+            return "give the object a name: what is named by generateName can't be asked for ahead", ""
+        cause = causes.of_action(doing.asked, doing.findings)
+        asked = await self.asking.ask(cause) if asks else None
+        if asked is not None and asked.name:
+            return asked.message, ""
+        told = asked.message if asked is not None else why or self.asking.hopeless(cause)
+        return told, self.asking.paste(cause)
+
+
+def _covered(permit: Request, demands: Collection[Demand]) -> Answer:
+    return allow(COVERED, request=f"{permit.namespace}/{permit.name}", **{"request-uid": permit.uid}, **_gates(demands))
+
+
+def _let_through(asked: ActionCall, demands: Collection[Demand]) -> Answer:
+    """Let it go on, and say so where a gate warns; every mode leaves an audit annotation."""
+    warning = [one.policy for one in demands if one.mode is GateMode.WARN]
+    text = f"Daypass: {_operation(asked)} will need an approved request (policy {', '.join(warning)})"
+    return replace(allow(LET_THROUGH, **_gates(demands)), warnings=(text,) if warning else ())
+
+
+def _refused(doing: Doing, demands: Collection[Demand], told: str, paste: str) -> Answer:
+    policies = ", ".join(dict.fromkeys(one.policy for one in demands))
+    head = f"{_operation(doing.asked)}: policy {policies} wants an approved request for that"
+    hint = f". To ask: echo '{paste.replace(_QUOTE, _QUOTED)}' | kubectl create -f -" if paste else ""
+    text = escaped("; ".join(filter(None, (head, *doing.findings, told))))
+    answer = refuse(REFUSED, f"{shortened(text, max(LONGEST - len(hint), SHORTEST))}{hint}")
+    return replace(answer, annotations=_gates(demands))
+
+
+def _operation(asked: ActionCall) -> str:
+    return f"{asked.verb} {causes.operation_text(asked)}"
+
+
+def _gates(demands: Collection[Demand]) -> dict[str, str]:
+    return {"gates": ", ".join(dict.fromkeys(f"{one.policy} ({one.mode.value})" for one in demands))}
