@@ -3,23 +3,26 @@
 import asyncio
 import functools
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from daypass.api import convert
 from daypass.app.admission.answer import member
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, CONFIG_MAPS, NAMESPACES, Json
 from daypass.domain import names
+from daypass.domain.conditions import FINAL, state_of
 from daypass.domain.duplicates import equality_key, is_pending
+from daypass.domain.gates import GateIndex
 from daypass.domain.identity import Identity
-from daypass.domain.policy import Policy
+from daypass.domain.policy import Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
-from daypass.domain.request import Agent, Record, Request
+from daypass.domain.request import ActionGrant, Agent, Record, Request, WorkloadGrant
 from daypass.domain.review import Review
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 from daypass.signing.reviews import ReviewVerifier
+from daypass.webhook.account_power import AccountPower
 
 EXPECTED_SECONDS: Final = 1.0
 """Far longer than a watch takes to tell, and short enough to be no nuisance."""
@@ -35,13 +38,16 @@ class Known:
     another one before that one has it, however much later its own file comes (T61).
     """
 
-    def __init__(self, client: Client, namespace: str) -> None:
-        """``namespace`` is Daypass's own."""
+    def __init__(self, client: Client, namespace: str, never: Collection[str] = ()) -> None:
+        """``namespace`` is Daypass's own; ``never`` are those that are never gated."""
         self._expected: dict[Hashable, tuple[str, float]] = {}
         self._pending: dict[Hashable, dict[str, None]] = {}
         self._by_subject: dict[str, dict[str, Request]] = {}
+        self._permits: dict[str, dict[str, Request]] = {}
+        self._made: dict[str, dict[str, Request]] = {}
         self._requests = Cache(client, ACCESS_REQUESTS, keep=slim_request, changed=self.request_changed)
-        self._policies = Cache(client, APPROVAL_POLICIES, keep=convert.policy_from, changed=self._policy_changed)
+        self._unreadable_gates: set[str] = set()
+        self._policies = Cache(client, APPROVAL_POLICIES, keep=self._policy, changed=self._policy_changed)
         self._namespaces = Cache(client, NAMESPACES, keep=_labels)
         self._keys = Cache(
             client,
@@ -50,22 +56,32 @@ class Known:
             namespace=namespace,
             field_selector=f"metadata.name={names.PUBLIC_KEYS_CONFIG_MAP}",
         )
+        self._power = AccountPower(client)
         self._all_policies: PolicySet | None = None
+        self._gates: tuple[Policy, ...] | None = None
+        self._pod_gates: GateIndex | None = None
+        self._never = never
 
     @property
-    def caches(self) -> tuple[Cache[Request], Cache[Policy], Cache[Mapping[str, str]], Cache[ReviewVerifier]]:
-        """All of them, for who follows and measures them."""
+    def caches(self) -> tuple[Cache[Any], ...]:
+        """All of them, for who measures them."""
+        return (*self._always, *self._power.caches)
+
+    @property
+    def _always(self) -> tuple[Cache[Any], ...]:
         return (self._requests, self._policies, self._namespaces, self._keys)
 
     async def follow(self) -> None:
         """Watch for ever."""
         async with asyncio.TaskGroup() as tasks:
-            for cache in self.caches:
+            for cache in self._always:
                 tasks.create_task(cache.run())
+            tasks.create_task(self._power.follow())
 
     def unsynced(self) -> str:
         """The resources that were not listed yet, as text; empty when all were."""
-        return ", ".join(cache.resource.plural for cache in self.caches if not cache.synced.is_set())
+        needed = (*self._always, *(self._power.caches if self._power.wanted else ()))
+        return ", ".join(cache.resource.plural for cache in needed if not cache.synced.is_set())
 
     def policies(self) -> PolicySet:
         """Every policy that could be read."""
@@ -77,6 +93,36 @@ class Known:
         """The policy of that name."""
         return self._policies.get("", name)
 
+    def gates(self) -> Sequence[Policy]:
+        """Every policy with a gate that could be read."""
+        if self._gates is None:
+            self._gates = tuple(policy for policy in self.policies() if policy.gate is not None)
+        return self._gates
+
+    def pod_gates(self) -> GateIndex:
+        """The gates for pods, by namespace."""
+        if self._pod_gates is None:
+            self._pod_gates = GateIndex(self.gates(), self._never)
+        return self._pod_gates
+
+    def unreadable_gates(self) -> Sequence[str]:
+        """The names of the policies with a gate that could not be read: nobody knows what it gates (T63)."""
+        return (
+            [name for name in self._policies.faults if name in self._unreadable_gates] if self._policies.faults else ()
+        )
+
+    def permits(self, namespace: str) -> Sequence[Request]:
+        """The requests for workloads and actions in a namespace that have not ended."""
+        return tuple(self._permits.get(namespace, {}).values())
+
+    def made(self, cause: str) -> Sequence[Request]:
+        """The requests that Daypass made for that cause; of those that have ended only what they came to is known."""
+        return tuple(self._made.get(cause, {}).values())
+
+    def account_power(self, namespace: str, name: str) -> RiskLevel | None:
+        """How much a ServiceAccount may do; None while that is not known."""
+        return self._power.of(namespace, name)
+
     def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """The namespace's labels; None when it is not known."""
         return self._namespaces.get("", namespace)
@@ -84,6 +130,10 @@ class Known:
     def genuine(self, review: Review) -> bool:
         """Whether one of the published keys signed exactly this."""
         return any(verifier.genuine(review) for verifier in self._keys.values())
+
+    def keys(self) -> Hashable:
+        """Another value whenever the published keys are others."""
+        return tuple(self._keys.values())
 
     def equal_pending(self, request: Request) -> str:
         """The name of another request that asks for the same and waits for an answer; found by index (T16)."""
@@ -117,19 +167,42 @@ class Known:
         if old is not None:
             _remove(self._pending, equality_key(old), name)
             _remove(self._by_subject, old.subject.username, key)
+            _remove(self._permits, old.namespace, key)
+            _remove(self._made, old.cause, key)
         if new is not None:
             self._expected.pop(equality_key(new), None)
             if is_pending(new):
                 self._pending.setdefault(equality_key(new), {})[name] = None
             self._by_subject.setdefault(new.subject.username, {})[key] = new
+            if new.permits and state_of(new.record) not in FINAL:
+                self._permits.setdefault(new.namespace, {})[key] = new
+            if new.cause:
+                self._made.setdefault(new.cause, {})[key] = new
 
-    def _policy_changed(self, _key: str, _old: Policy | None, _new: Policy | None) -> None:
-        self._all_policies = None
+    def _policy(self, body: Json) -> Policy:
+        name = body["metadata"]["name"]
+        self._unreadable_gates.discard(name)
+        try:
+            return convert.policy_from(body)
+        except Exception:
+            if member(body, "spec", "gate") is not None:
+                self._unreadable_gates.add(name)
+            raise
+
+    def _policy_changed(self, _key: str, _old: Policy | None, new: Policy | None) -> None:
+        self._all_policies = self._gates = self._pod_gates = None
+        if new is not None and new.gate is not None and new.gate.workloads is not None:
+            self._power.want()
 
 
 def slim_request(body: Json) -> Request:
-    """Keep of a request what limits and equality look at: some 1 kB, where the object has 6 (P8)."""
+    """Keep of a request what limits and equality look at: some 1 kB, where the object has 6 (P8).
+
+    Of a permit that has not ended all is kept that admission must judge it by, reviews and uses included.
+    """
     request = convert.request_from(body)
+    if request.permits:
+        return _slim_permit(request, body)
     record = request.record
     return replace(
         request,
@@ -150,6 +223,26 @@ def slim_request(body: Json) -> Request:
             end_time=record.end_time,
         ),
     )
+
+
+def _slim_permit(request: Request, body: Json) -> Request:
+    metadata = body["metadata"]
+    slim = replace(
+        request,
+        namespace=_one(request.namespace),
+        spec=_NO_SPEC,
+        reason="",
+        ticket="",
+        agent=Agent(),
+        cause=(metadata.get("labels") or {}).get(names.LABEL_CAUSE, ""),
+        version=metadata["resourceVersion"],
+    )
+    if state_of(request.record) not in FINAL:
+        return slim
+    grant = request.grant
+    if isinstance(grant, WorkloadGrant | ActionGrant):
+        grant = replace(grant, findings=())
+    return replace(slim, grant=grant, reviews=(), record=replace(request.record, stages=(), uses=(), objects=()))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,0 +1,77 @@
+"""Hold a pod: keep it from being scheduled until its request is approved (T53, T54, T57)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from daypass.app.admission.answer import member
+from daypass.app.ports import Json
+from daypass.domain import names
+
+_LABEL: Final = f"/metadata/labels/{names.LABEL_HELD.replace('/', '~1')}"
+_GATES: Final = "/spec/schedulingGates"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whether a pod is held, and what keeps it from being so."""
+
+    gated: bool
+    labelled: bool
+    node_name: bool
+
+    @property
+    def unfit(self) -> str:
+        """Why the pod can't wait as it is; empty where it can."""
+        if self.node_name:
+            return "it names its node (spec.nodeName), and so would never wait for one"
+        if not self.gated:
+            return (
+                f"its scheduling gate {names.SCHEDULING_GATE} was not put on, or was taken off again by another webhook"
+            )
+        if not self.labelled:
+            return f"its label {names.LABEL_HELD} was not put on, or was taken off again by another webhook"
+        return ""
+
+
+def held_of(pod: Json) -> Held:
+    """How a pod stands."""
+    return Held(
+        gated=names.SCHEDULING_GATE in gate_names(pod),
+        labelled=member(pod, "metadata", "labels", names.LABEL_HELD) == "true",
+        node_name=bool(member(pod, "spec", "nodeName")),
+    )
+
+
+def gate_names(pod: Json) -> Sequence[str]:
+    """The scheduling gates of a pod."""
+    gates = member(pod, "spec", "schedulingGates")
+    return [str(member(gate, "name")) for gate in gates] if isinstance(gates, list) else []
+
+
+def hold(pod: Json) -> tuple[Mapping[str, Any], ...]:
+    """The patch that holds a pod."""
+    patch: list[Mapping[str, Any]] = []
+    held, gate = held_of(pod), {"name": names.SCHEDULING_GATE}
+    if not held.gated:
+        there = isinstance(member(pod, "spec", "schedulingGates"), list)
+        patch.append(
+            {"op": "add", "path": f"{_GATES}/-", "value": gate}
+            if there
+            else {"op": "add", "path": _GATES, "value": [gate]}
+        )
+    if not held.labelled:
+        if isinstance(member(pod, "metadata", "labels"), Mapping):
+            patch.append({"op": "add", "path": _LABEL, "value": "true"})
+        else:
+            patch.append({"op": "add", "path": "/metadata/labels", "value": {names.LABEL_HELD: "true"}})
+    return tuple(patch)
+
+
+def release(pod: Json) -> tuple[Mapping[str, Any], ...]:
+    """The patch that takes a hold off which nothing asks for: of a manifest, or before another webhook's change."""
+    places = [place for place, name in enumerate(gate_names(pod)) if name == names.SCHEDULING_GATE]
+    patch: list[Mapping[str, Any]] = [{"op": "remove", "path": f"{_GATES}/{place}"} for place in reversed(places)]
+    if member(pod, "metadata", "labels", names.LABEL_HELD) is not None:
+        patch.append({"op": "remove", "path": _LABEL})
+    return tuple(patch)

@@ -1,0 +1,117 @@
+"""What a caller, or whoever reads a Job's events, is told of a pod that needs an approved request."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from daypass.app.admission.answer import MAX_WARNING
+from daypass.domain.gates import Demand, needed
+from daypass.domain.plain_text import escaped, shortened
+from daypass.domain.pod_facts import PodFacts
+from daypass.domain.policy import OnMissing
+
+MAX_MESSAGE: Final = 850
+"""With what the API server and a Job's controller put before it, an Event's 1,024 characters hold it."""
+_MOST_POLICIES: Final = 4
+_MOST_PRIVILEGES: Final = 400
+"""Characters for the privileges and where they are."""
+
+
+def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, paste: str) -> str:
+    """Why a pod is refused: what it uses where, who asks for an approval, and how to get one.
+
+    ``told`` is what became of asking, or why what is approved does not cover it; ``paste`` the request that would
+    help, in one line, or empty. That is left out, not cut, where there is no room for it.
+    """
+    head = f"{_subject(facts)} uses {_places(facts, needed(demands))}: {_asking(demands)}"
+    hint = f"To ask: echo '{_quoted(paste)}' | kubectl create -f -" if paste else ""
+    text = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE // 3))))
+    if hint and len(text) + len(hint) + 2 > MAX_MESSAGE:
+        brief = f"{_subject(facts)} uses {_listed(needed(demands), MAX_MESSAGE // 5)}: {_asking(demands)}"
+        text = "; ".join(filter(None, (brief, shortened(escaped(told), MAX_MESSAGE // 6))))
+    if hint and len(text) + len(hint) + 2 <= MAX_MESSAGE:
+        return f"{text}. {hint}"
+    return shortened(text, MAX_MESSAGE)
+
+
+def unholdable(facts: PodFacts, demands: Sequence[Demand], why: str) -> str:
+    """Why a pod that should wait for an approval can't, and so is refused."""
+    text = f"{_subject(facts)} uses {_places(facts, needed(demands))}: {_asking(demands)}, and it can't wait for that"
+    return shortened(f"{text}: {why}", MAX_MESSAGE)
+
+
+def early(demands: Iterable[Demand]) -> tuple[str, ...]:
+    """What the maker of a workload is told, a line for each policy."""
+    return tuple(
+        _line(demand, "its pods wait for an approval of" if _holds(demand) else "its pods need an approved request for")
+        for demand in demands
+    )
+
+
+def warnings(demands: Iterable[Demand]) -> tuple[str, ...]:
+    """What the caller is told where a gate only warns."""
+    return tuple(_line(demand, "without an approved request it uses") for demand in demands)
+
+
+def held(request: str, told: str) -> str:
+    """What the maker of a held pod is told."""
+    return _cut(f"held until {request} is approved" if request else escaped(told))
+
+
+def policies(demands: Iterable[Demand]) -> str:
+    """The names of the policies, such as ``a, b``."""
+    names = list(dict.fromkeys(demand.by.policy for demand in demands))
+    more = f" and {len(names) - _MOST_POLICIES} more" if len(names) > _MOST_POLICIES else ""
+    return ", ".join(names[:_MOST_POLICIES]) + more
+
+
+def _asking(demands: Sequence[Demand]) -> str:
+    several = len({demand.by.policy for demand in demands}) > 1
+    return f"{'policies' if several else 'policy'} {policies(demands)} {'want' if several else 'wants'} an approved request for that"
+
+
+def _subject(facts: PodFacts) -> str:
+    owner = f" of {facts.owner.kind} {facts.owner.name}" if facts.owner is not None else ""
+    return shortened(escaped(f"pod {facts.name or '(unnamed)'}{owner} in {facts.namespace}"), MAX_MESSAGE // 5)
+
+
+def _places(facts: PodFacts, wanted: Sequence[str]) -> str:
+    paths: dict[str, list[str]] = {privilege: [] for privilege in wanted}
+    for finding in facts.findings:
+        if finding.text in paths:
+            paths[finding.text].append(finding.path)
+    return _listed([_placed(text, where) for text, where in paths.items()], _MOST_PRIVILEGES)
+
+
+def _placed(privilege: str, paths: Sequence[str]) -> str:
+    if not paths:
+        return privilege
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{privilege} ({paths[0]}{more})"
+
+
+def _listed(texts: Sequence[str], limit: int) -> str:
+    """As many whole entries as there is room for, and how many more there are."""
+    shown: list[str] = []
+    for number, text in enumerate(texts):
+        room = limit - sum(map(len, shown)) - 2 * len(shown)
+        if shown and len(text) > room:
+            return f"{', '.join(shown)} and {len(texts) - number} more"
+        shown.append(shortened(escaped(text), limit))
+    return ", ".join(shown)
+
+
+def _line(demand: Demand, text: str) -> str:
+    return _cut(f"policy {demand.by.policy}: {text} {', '.join(demand.privileges)}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_WARNING else f"{text[: MAX_WARNING - 1]}…"
+
+
+def _holds(demand: Demand) -> bool:
+    return demand.by.gate.on_missing is OnMissing.HOLD
+
+
+def _quoted(text: str) -> str:
+    """For a shell, between single quotes."""
+    return text.replace("'", "'\\''")

@@ -1,0 +1,222 @@
+"""Decide on a pod that is made or changed: covered by an approved request, held, refused, or only told about."""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from daypass.app.admission.answer import INVALID, NOT_GATED, Answer, Call, allow, member, refuse
+from daypass.app.admission.gates import messages
+from daypass.app.admission.gates.asking import Asked, Asking
+from daypass.app.admission.gates.holds import Held, held_of
+from daypass.app.admission.gates.inspection import Inspected, Inspection, Sight
+from daypass.app.admission.gates.permits import Permits
+from daypass.app.admission.gates.uses import Uses
+from daypass.app.ports import ApiError, Clock, Json
+from daypass.domain import causes, names
+from daypass.domain.conditions import State
+from daypass.domain.expressions import UndecidedError
+from daypass.domain.gates import Demand, Missing, asks, missing, needed, of_mode
+from daypass.domain.pod_facts import PodFacts
+from daypass.domain.policy import GateMode
+from daypass.domain.request import Use
+
+UNDECIDED: Final = "CouldNotDecide"
+UNAVAILABLE: Final = 503
+MAX_ANNOTATION: Final = 1_000
+"""Characters of an audit annotation of ours."""
+ADVISORY_SECONDS: Final = 1.5
+"""So long at most does a gate that only warns or records keep a call waiting."""
+
+Count = Callable[[str, str], None]
+"""Told the mode of the gates and what they came to, for a metric."""
+
+
+class Readable(Protocol):
+    """What is known of policies."""
+
+    def unreadable_gates(self) -> Sequence[str]:
+        """The names of policies whose gate could not be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PodGate:
+    """What deciding on pods needs."""
+
+    known: Readable
+    inspection: Inspection
+    permits: Permits
+    uses: Uses
+    asking: Asking
+    clock: Clock
+    own: Collection[str]
+    """Daypass's own usernames, which are never gated."""
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A pod whose owners are yet to be read, and how it is to be judged."""
+
+    sight: Sight
+    held: Held
+    dry_run: bool
+    may_wait: bool
+    """Whether it may be held: only a pod that is being made."""
+
+
+def on_creation(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer]:
+    """Judge a pod that is made, on the final object (T50).
+
+    Rule: the privileges that enforcing gates name must all be covered by one approved request, of which a use is
+    reserved. Without one, a gate that denies outweighs those that hold; a hold must then be on the pod as it will be
+    stored (T57), and can't be on one that names its node (T54). On a dry run nothing is reserved or asked for (T47).
+    """
+    pod = call.object
+    if pod is None:
+        return refuse("UnexpectedCall", "a pod is created here", INVALID)
+    if call.dry_run and digest_only(pod):
+        return allow("DigestOnly")
+    return _begin(call, pod, needs, made_earlier=False)
+
+
+def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer]:
+    """Judge a pod that is changed, by itself or by its ephemeral containers or its size.
+
+    Rule: a held pod's scheduling gate and label are the controller's alone to take off (T53). Where its spec changes,
+    it is judged as what it becomes: covered by an approved request, this pod being one use however often it changes,
+    or refused; it runs already, so that it can't be held.
+    """
+    pod, before = call.object, call.old
+    if pod is None or before is None:
+        return refuse("UnexpectedCall", "a pod is updated here", INVALID)
+    if call.caller.username in needs.own:
+        return allow(NOT_GATED)
+    was, held = held_of(before), held_of(pod)
+    if (was.gated and not held.gated) or (was.labelled and not held.labelled):
+        return refuse(
+            "HoldIsGuarded",
+            f"pod {call.name} waits for an approval: Daypass takes its scheduling gate {names.SCHEDULING_GATE} and label"
+            f" {names.LABEL_HELD} off once its AccessRequest is approved, and nobody else does",
+        )
+    if member(before, "spec") == member(pod, "spec"):
+        return allow(NOT_GATED)
+    return _begin(call, pod, needs, made_earlier=True)
+
+
+def digest_only(pod: Json) -> bool:
+    """Whether a dry run only asks what a pod would be like."""
+    return bool(member(pod, "metadata", "annotations", names.ANNOTATION_DIGEST_ONLY) == "true")
+
+
+def _begin(call: Call, pod: Json, needs: PodGate, *, made_earlier: bool) -> Answer | Coroutine[Any, Any, Answer]:
+    unreadable = needs.known.unreadable_gates()
+    if unreadable:
+        # Fail closed: nobody knows whether the gate of that policy concerns this pod (T63).
+        return _undecided(f"policy {unreadable[0]} can't be read, and its gate may concern this pod")
+    try:
+        sight = needs.inspection.look(pod, call.namespace, call.caller, made_earlier=made_earlier)
+    except (UndecidedError, ValueError) as error:
+        return _undecided(str(error))
+    if sight is None:
+        return allow(NOT_GATED)
+    return _decide(_Case(sight, held_of(pod), call.dry_run, may_wait=not made_earlier), needs)
+
+
+async def _decide(case: _Case, needs: PodGate) -> Answer:
+    try:
+        if case.sight.finds.enforced:
+            seen = await needs.inspection.finish(case.sight)
+        else:
+            async with asyncio.timeout(ADVISORY_SECONDS):
+                seen = await needs.inspection.finish(case.sight)
+        if seen is None:
+            return allow(NOT_GATED)
+        return await _judge(seen, case, needs)
+    except (ApiError, TimeoutError) as error:
+        if not case.sight.finds.enforced:
+            return allow(UNDECIDED)
+        if isinstance(error, TimeoutError):
+            raise
+        # Fail closed: who made the pod, or whether a use is left, could not be read.
+        return _undecided(error.message)
+
+
+async def _judge(seen: Inspected, case: _Case, needs: PodGate) -> Answer:
+    warnings, annotations = _advice(seen, needs)
+    enforced = of_mode(seen.demands, GateMode.ENFORCE)
+    if not enforced:
+        return Answer(allowed=True, decision="Told", warnings=warnings, annotations=annotations)
+    annotations = {
+        **annotations,
+        "policies": messages.policies(enforced),
+        "privileges": ", ".join(needed(enforced))[:MAX_ANNOTATION],
+    }
+    answer = await _enforce(seen.facts, enforced, case, needs)
+    needs.count(GateMode.ENFORCE.value, answer.decision)
+    return Answer(
+        allowed=answer.allowed,
+        decision=answer.decision,
+        message=answer.message,
+        code=answer.code,
+        warnings=(*answer.warnings, *warnings),
+        annotations={**annotations, **answer.annotations},
+    )
+
+
+async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, needs: PodGate) -> Answer:
+    wanted = needed(demands)
+    covering = needs.permits.all_for_pod(facts, wanted)
+    why = ""
+    if covering and (case.dry_run or case.held.gated):
+        # A held pod's use is the controller's to write when it lets it go.
+        return allow("Covered", request=covering[0].name)
+    if covering:
+        use = Use(facts.uid, "Pod", facts.name, facts.uid, needs.clock.now().replace(microsecond=0))
+        permit, why = await needs.uses.spend(covering, use)
+        if permit is not None:
+            return allow("Covered", request=permit.name)
+    waits = case.may_wait and missing(demands) is Missing.HOLD
+    if waits and case.held.unfit:
+        # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
+        return refuse("CantBeHeld", messages.unholdable(facts, demands, why or case.held.unfit))
+    cause = causes.of_pod(facts, wanted)
+    asked: Asked | None = None
+    if asks(demands) and not case.dry_run:
+        asked = await needs.asking.ask(cause)
+    told = asked.message if asked is not None else why or needs.permits.near_pod(facts, wanted)
+    named = {"request": asked.name} if asked is not None and asked.name else {}
+    if waits and (asked is None or asked.waits):
+        text = messages.held(asked.name if asked is not None else "a request", told)
+        return Answer(allowed=True, decision="Held", warnings=(text,), annotations=named)
+    # Fail closed: a pod whose request was denied, or could not be made, would wait for nothing.
+    paste = "" if asked is not None and asked.name else needs.asking.paste(cause)
+    denied = asked is not None and asked.state is State.DENIED
+    answer = refuse("RequestDenied" if denied else "Refused", messages.refusal(facts, demands, told, paste))
+    return Answer(allowed=False, decision=answer.decision, message=answer.message, code=answer.code, annotations=named)
+
+
+def _advice(seen: Inspected, needs: PodGate) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What gates that don't enforce have to say where nothing covers what they name."""
+    warnings: tuple[str, ...] = ()
+    annotations: dict[str, str] = {}
+    for mode in (GateMode.WARN, GateMode.AUDIT):
+        demands = of_mode(seen.demands, mode)
+        if not demands:
+            continue
+        wanted = needed(demands)
+        covered = needs.permits.for_pod(seen.facts, wanted) is not None
+        needs.count(mode.value, "Covered" if covered else "Uncovered")
+        if covered:
+            continue
+        key = mode.value.lower()
+        annotations[f"{key}-policies"] = messages.policies(demands)
+        annotations[f"{key}-privileges"] = ", ".join(wanted)[:MAX_ANNOTATION]
+        if mode is GateMode.WARN:
+            warnings = messages.warnings(demands)
+    return warnings, annotations
+
+
+def _undecided(why: str) -> Answer:
+    return refuse(UNDECIDED, f"Daypass could not decide on this pod: {why}", UNAVAILABLE)

@@ -1,0 +1,104 @@
+"""Stamp who made and changed a workload, and say early what its pods will need (T55)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from daypass.app.admission.answer import INVALID, NOT_GATED, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.gates import messages
+from daypass.app.admission.gates.inspection import Inspection
+from daypass.app.admission.gates.owners import READABLE
+from daypass.app.ports import Json
+from daypass.domain import names
+from daypass.domain.agents import is_by_agents
+from daypass.domain.authors import NOBODY, Authors, authors_from, fault, is_known_controller, stamped
+from daypass.domain.expressions import UndecidedError
+from daypass.domain.policy import OwnerKind
+
+_CRON_JOBS: Final = "cronjobs"
+_REPLICA_SETS: Final = "replicasets"
+_POINTER: Final = names.ANNOTATION_AUTHORS.replace("/", "~1")
+
+
+def stamp_authors(call: Call) -> Answer:
+    """Decide what the annotation of authors says once this call is done.
+
+    Rule: on creation it names the caller alone, whatever the manifest says; where a known controller creates, nobody,
+    or who is on the Deployment that it copies a ReplicaSet's annotations from. On update everybody named before stays,
+    also where a PUT or a rollback drops them, and a caller who changes the pod template joins them; who made what has
+    no annotation is not known, and that is recorded beside the caller.
+    """
+    if call.object is None or call.subresource or call.operation not in {Operation.CREATE, Operation.UPDATE}:
+        return refuse("UnexpectedCall", "authors are stamped when a workload is created or updated", INVALID)
+    given = member(call.object, "metadata", "annotations", names.ANNOTATION_AUTHORS)
+    copied = authors_from(given) if isinstance(given, str) and _is_copied(call) else NOBODY
+    if call.operation is Operation.CREATE:
+        authors = stamped(None, call.caller, changes=True).and_of(copied)
+    else:
+        stored = member(call.old, "metadata", "annotations", names.ANNOTATION_AUTHORS)
+        changes = template_of(call.object, call.plural) != template_of(call.old, call.plural)
+        if stored is None and not changes:
+            return allow("NobodyKnown")
+        authors = stamped(authors_from(stored), call.caller, changes=changes).and_of(copied)
+        wrong = fault(authors) if changes else ""
+        if wrong:
+            return refuse("AuthorsUnrecordable", wrong)
+    if given == authors.text:
+        return allow("AlreadyStamped")
+    if call.operation is Operation.CREATE and fault(authors):
+        return refuse("AuthorsUnrecordable", fault(authors))
+    return Answer(allowed=True, decision="Stamped", patch=tuple(_patch(call.object, authors)))
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyFeedback:
+    """Judges a template as the pod that it will make; enforced at the pods alone (T43)."""
+
+    inspection: Inspection
+
+    def __call__(self, call: Call) -> Answer:
+        """Warn of what the pods will need; nothing is stopped or asked for here."""
+        body = call.object
+        template = template_of(body, call.plural)
+        if body is None or not isinstance(template, Mapping):
+            return allow(NOT_GATED)
+        if call.operation is Operation.UPDATE and template == template_of(call.old, call.plural):
+            return allow(NOT_GATED)
+        pod = {"metadata": _mapping(template.get("metadata")), "spec": template.get("spec")}
+        kinds = [OwnerKind(group, kind) for (group, kind), one in READABLE.items() if one.plural == call.plural]
+        try:
+            finds = self.inspection.find(pod, call.namespace, call.caller, *kinds)
+        except UndecidedError:
+            return allow(NOT_GATED)  # its pods will be told
+        if finds is None:
+            return allow(NOT_GATED)
+        authors = authors_from(member(body, "metadata", "annotations", names.ANNOTATION_AUTHORS))
+        by_agents = [one for one in finds.open if is_by_agents(one.by.gate, authors, call.namespace)]
+        demands = (*finds.agents, *by_agents)
+        if not demands:
+            return allow(NOT_GATED)
+        return Answer(allowed=True, decision="WillBeGated", warnings=messages.early(demands))
+
+
+def template_of(body: Json | None, plural: str) -> Any:  # noqa: ANN401 - JSON as it came
+    """The pod template of a workload."""
+    path = ("spec", "jobTemplate", "spec", "template") if plural == _CRON_JOBS else ("spec", "template")
+    return member(body, *path)
+
+
+def _is_copied(call: Call) -> bool:
+    """Whether a controller writes here what it found on the object's own owner.
+
+    The cronjob controller does not: what a CronJob says of its Jobs' annotations is free text.
+    """
+    return call.plural == _REPLICA_SETS and is_known_controller(call.caller.username)
+
+
+def _patch(body: Json, authors: Authors) -> list[Mapping[str, Any]]:
+    if isinstance(member(body, "metadata", "annotations"), Mapping):
+        return [{"op": "add", "path": f"/metadata/annotations/{_POINTER}", "value": authors.text}]
+    return [{"op": "add", "path": "/metadata/annotations", "value": {names.ANNOTATION_AUTHORS: authors.text}}]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

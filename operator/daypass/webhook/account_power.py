@@ -1,0 +1,139 @@
+"""How much ServiceAccounts may do, out of RBAC's own objects (T44): a level for each role, and who holds which."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from daypass.api import convert
+from daypass.app.ports import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, Json
+from daypass.domain import names
+from daypass.domain.policy import RiskLevel
+from daypass.domain.risk import assess
+from daypass.kube.cache import Cache
+from daypass.kube.client import Client
+
+ALL_ACCOUNTS: Final = "system:serviceaccounts"
+EVERYBODY: Final = "system:authenticated"
+REMEMBERED: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """What is kept of a binding: its role, and those of its subjects that are or hold ServiceAccounts."""
+
+    role: str
+    """``NAMESPACE/NAME`` of a Role, ``NAME`` of a ClusterRole."""
+    holders: frozenset[str]
+    """Usernames, and groups behind a slash, which no username of a ServiceAccount has."""
+
+
+class AccountPower:
+    """The risk of all that a ServiceAccount may do anywhere, by itself or as a member of a group.
+
+    Rule: the gravest role that a binding of any namespace gives it, judged as grants are. A role that can't be read
+    counts as Critical, one that does not exist gives nothing. Watched only once a gate wants it: RBAC's objects are
+    many.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._holdings: dict[str, dict[str, str]] = {}
+        self._remembered: dict[str, RiskLevel] = {}
+        self._wanted = asyncio.Event()
+        self._roles = Cache(client, ROLES, keep=_level, changed=self._role_changed)
+        self._cluster_roles = Cache(client, CLUSTER_ROLES, keep=_level, changed=self._role_changed)
+        self._bindings = Cache(client, ROLE_BINDINGS, keep=_binding, changed=self.binding_changed)
+        self._cluster_bindings = Cache(client, CLUSTER_ROLE_BINDINGS, keep=_binding, changed=self.binding_changed)
+
+    @property
+    def caches(self) -> tuple[Cache[Any], ...]:
+        """All of them, followed or not."""
+        return (self._roles, self._cluster_roles, self._bindings, self._cluster_bindings)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether some gate asks."""
+        return self._wanted.is_set()
+
+    def want(self) -> None:
+        """Begin to watch, and never stop again."""
+        self._wanted.set()
+
+    async def follow(self) -> None:
+        """Watch for ever, once wanted."""
+        await self._wanted.wait()
+        async with asyncio.TaskGroup() as tasks:
+            for cache in self.caches:
+                tasks.create_task(cache.run())
+
+    def of(self, namespace: str, name: str) -> RiskLevel | None:
+        """How much that ServiceAccount may do; None while not all was listed, or a binding can't be read."""
+        if (
+            not all(cache.synced.is_set() for cache in self.caches)
+            or self._bindings.faults
+            or self._cluster_bindings.faults
+        ):
+            # Fail closed: for who asks, not known is never little.
+            return None
+        username = names.service_account_username(namespace, name)
+        known = self._remembered.get(username)
+        if known is None:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            known = self._remembered[username] = self._gravest(username, namespace)
+        return known
+
+    def _gravest(self, username: str, namespace: str) -> RiskLevel:
+        holders = (username, f"/{ALL_ACCOUNTS}", f"/{ALL_ACCOUNTS}:{namespace}", f"/{EVERYBODY}")
+        roles = {role for holder in holders for role in self._holdings.get(holder, {}).values()}
+        return max(map(self._level, roles), default=RiskLevel.LOW)
+
+    def _level(self, role: str) -> RiskLevel:
+        namespace, _, name = role.rpartition("/")
+        cache = self._roles if namespace else self._cluster_roles
+        if role in cache.faults:
+            # Fail closed: what a role gives that can't be read is not known.
+            return RiskLevel.CRITICAL
+        level = cache.get(namespace, name)
+        return RiskLevel.LOW if level is None else level
+
+    def binding_changed(self, key: str, old: _Binding | None, new: _Binding | None) -> None:
+        """Keep who holds what; a RoleBinding and a ClusterRoleBinding never have the same key."""
+        self._remembered.clear()
+        for holder in old.holders if old else ():
+            held = self._holdings.get(holder, {})
+            held.pop(key, None)
+            if not held:
+                self._holdings.pop(holder, None)
+        if new is not None:
+            for holder in new.holders:
+                self._holdings.setdefault(holder, {})[key] = new.role
+
+    def _role_changed(self, _key: str, _old: RiskLevel | None, _new: RiskLevel | None) -> None:
+        self._remembered.clear()
+
+
+def _level(body: Json) -> RiskLevel:
+    return assess(convert.role_from(body).rules).level
+
+
+def _binding(body: Json) -> _Binding | None:
+    """None for one that no ServiceAccount holds anything by; raises where it can't be read."""
+    namespace = body["metadata"].get("namespace", "")
+    found = (_holder(subject, namespace) for subject in body.get("subjects") or ())
+    holders = frozenset(holder for holder in found if holder)
+    if not holders:
+        return None
+    reference = body["roleRef"]
+    in_namespace = reference["kind"] == ROLES.kind
+    return _Binding(f"{namespace}/{reference['name']}" if in_namespace else reference["name"], holders)
+
+
+def _holder(subject: Mapping[str, Any], namespace: str) -> str:
+    kind, name = subject["kind"], subject["name"]
+    if kind == "ServiceAccount":
+        return names.service_account_username(subject.get("namespace") or namespace, name)
+    if kind == "User":
+        return name if name.startswith(names.SERVICE_ACCOUNT_PREFIX) else ""
+    of_accounts = name in {EVERYBODY, ALL_ACCOUNTS} or name.startswith(f"{ALL_ACCOUNTS}:")
+    return f"/{name}" if of_accounts else ""
