@@ -22,7 +22,7 @@ from daypass.domain.privileges.control import (
     unless,
 )
 from daypass.domain.privileges.paths import normal_path
-from daypass.domain.privileges.pod import MALFORMED, Field, Pod, entries
+from daypass.domain.privileges.pod import Pod
 
 CAPABILITIES_ALLOWED: Final = frozenset(
     (
@@ -82,19 +82,14 @@ def _option(found: object, path: str) -> str:
 
 
 _app_armor_fields: Final = found_at(_APP_ARMOR, is_allowed_profile, itself)
-_annotations: Final = Field.parse("metadata.annotations")
 
 
 def _app_armor(pod: Pod) -> Iterator[tuple[str, str]]:
     yield from _app_armor_fields(pod)
-    for holder in pod.at(_annotations):
-        for found, path in entries(*holder):
-            if found is MALFORMED or not isinstance(found, tuple):
-                yield "", path
-                continue
-            key, profile = found
-            if str(key).startswith(_APP_ARMOR_ANNOTATION) and not _is_allowed_annotation(profile):
-                yield ("Unconfined" if profile == "unconfined" else itself(profile, path)), path
+    for found, path in pod.annotations(_APP_ARMOR_ANNOTATION):
+        profile = found[1] if isinstance(found, tuple) else found
+        if not _is_allowed_annotation(profile):
+            yield ("Unconfined" if profile == "unconfined" else itself(profile, path)), path
 
 
 def _is_allowed_annotation(profile: object) -> bool:

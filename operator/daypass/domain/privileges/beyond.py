@@ -38,6 +38,11 @@ _templates: Final = Field.parse(_TEMPLATES)
 _secrets: Final = found_at(_SECRETS, lambda _found: False, itself)
 _claims: Final = found_at((_CLAIMS,), lambda _found: False, itself)
 
+_BY_NAME: Final = "cdi."
+"""The Container Device Interface: names of devices, by commas; what others write is not read further."""
+_DEVICE_ANNOTATIONS: Final = ("cdi.k8s.io/", "cdi.nri.io", "devices.nri.io", "io.kubernetes.cri-o.Devices")
+"""Container runtimes and their plugins give devices to pods that have these, and no resource needs to be asked for."""
+
 _NATIVE: Final = frozenset(("cpu", "memory", "ephemeral-storage"))
 _NATIVE_PREFIXES: Final = ("hugepages-", "attachable-volumes-")
 
@@ -63,6 +68,10 @@ def _devices(pod: Pod) -> Iterator[tuple[str, str]]:
                     yield name, path
     for claim, path in pod.at(_resource_claims):
         yield _resource_claim(claim), path
+    for found, path in pod.annotations(*_DEVICE_ANNOTATIONS):
+        key, value = found if isinstance(found, tuple) else ("", MALFORMED)
+        for device in value.split(",") if key.startswith(_BY_NAME) and isinstance(value, str) else ("",):
+            yield device.strip(), path
 
 
 def _is_native(resource: str) -> bool:
@@ -153,9 +162,13 @@ BEYOND: Final = (
     Control(
         "Devices",
         Profile.BEYOND,
-        (*(f"{field}[*]" for field in _AMOUNTS), _RESOURCE_CLAIMS),
+        (
+            *(f"{field}[*]" for field in _AMOUNTS),
+            _RESOURCE_CLAIMS,
+            *(f"metadata.annotations[{beginning}*]" for beginning in _DEVICE_ANNOTATIONS),
+        ),
         "cpu, memory, ephemeral-storage, hugepages-*, attachable-volumes-*; an amount of 0",
-        "the resource, such as nvidia.com/gpu; ResourceClaim/NAME, ResourceClaimTemplate/NAME",
+        "the resource, such as nvidia.com/gpu; ResourceClaim/NAME, ResourceClaimTemplate/NAME; VENDOR/CLASS=NAME",
         _devices,
         None,
     ),

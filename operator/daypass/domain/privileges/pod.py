@@ -86,6 +86,13 @@ class Pod:
         for found, path in self.containers:
             yield from under(found, field.steps, path)
 
+    def annotations(self, *beginnings: str) -> Iterator[Place]:
+        """The annotations whose keys begin so, each as (key, value); one malformed place where none can be read."""
+        for holder in self.at(_ANNOTATIONS):
+            for place in entries(*holder):
+                if not isinstance(place.found, tuple) or str(place.found[0]).startswith(beginnings):
+                    yield place
+
     def of_each_container(self, field: Field) -> Iterator[Place]:
         """The field of every container, as None where anything that would hold it is absent."""
         for found, path in self.containers:
@@ -131,3 +138,6 @@ def entries(found: object, path: str) -> Iterator[Place]:
         return
     for key, value in found.items():
         yield Place((key, value), f"{path}[{key}]")
+
+
+_ANNOTATIONS: Final = Field.parse("metadata.annotations")

@@ -1,0 +1,102 @@
+"""Which privileges a pod uses."""
+
+import time
+from typing import Any
+
+import pytest
+
+from daypass.domain import privileges
+from daypass.domain.policy import RiskLevel
+from daypass.domain.privileges import CONTROLS, Finding
+from domain.pod_cases import KINDS, Case, cases
+
+CASES = cases("baseline", "restricted", "beyond")
+
+
+def found(pod: dict[str, Any]) -> list[str]:
+    return sorted(f"{finding.text} at {finding.path}" for finding in privileges.of_pod(pod))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_pod(case: Case, kind: str) -> None:
+    assert found(case.body(kind)) == case.expected(kind)
+
+
+def test_each_control_has_an_allowed_and_a_refused_example() -> None:
+    of_pods = CONTROLS.keys() - {"ServiceAccountPower"}
+    assert {case.control for case in CASES} == of_pods
+    uses = {(case.control, any(text.startswith(case.control) for text in case.finds)) for case in CASES}
+    assert uses == {(control, used) for control in of_pods for used in (True, False)}
+
+
+@pytest.mark.parametrize("spec", [None, [], "privileged", 5, True])
+def test_a_spec_that_is_none_uses_everything(spec: object) -> None:
+    pod = {"metadata": {}, "spec": spec}
+    controls = {finding.control for finding in privileges.of_pod(pod)}
+    assert controls == CONTROLS.keys() - {"ServiceAccountPower"}
+    assert all(finding.value == "" for finding in privileges.of_pod(pod))
+
+
+@pytest.mark.parametrize("metadata", [[], "x", {"annotations": []}, {"annotations": "x"}])
+def test_annotations_that_cant_be_read_may_say_anything(metadata: object) -> None:
+    pod = {"metadata": metadata, "spec": {}}
+    assert [finding.text for finding in privileges.of_pod(pod)] == ["AppArmor", "Devices"]
+
+
+def test_a_pod_without_containers_uses_nothing() -> None:
+    assert privileges.of_pod({"spec": {"containers": [], "volumes": []}}) == ()
+
+
+def test_what_an_account_may_do_counts_from_high_on() -> None:
+    assert privileges.of_account(RiskLevel.MEDIUM, "agent") == ()
+    assert [finding.text for finding in privileges.of_account(RiskLevel.HIGH, "agent")] == ["ServiceAccountPower:High"]
+    (finding,) = privileges.of_account(RiskLevel.CRITICAL, "root")
+    assert finding == Finding("ServiceAccountPower", "Critical", "spec.serviceAccountName=root")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("/opt/my data", "/opt/my data"),
+        ("/" + "a" * 252, "/" + "a" * 252),
+        ("/" + "a" * 253, ""),
+        ("/opt/übung", ""),
+        ("/opt/\x1b[2J", ""),
+        ("/opt/a\nb", ""),
+        ("/opt/\u202egpj", ""),
+        ("/opt, Capabilities", ""),
+        ('/opt/"', ""),
+        ("/opt/*", ""),
+        ("/opt ", ""),
+        ("", ""),
+    ],
+)
+def test_what_could_be_misread_stands_for_every_value(path: str, value: str) -> None:
+    pod = {"spec": {"volumes": [{"name": "a", "hostPath": {"path": path}}]}}
+    finding = privileges.of_pod(pod)[0]
+    assert (finding.control, finding.value) == ("HostPathVolumes", value)
+    assert len(finding.text) <= privileges.LONGEST_TEXT
+
+
+def test_t51_a_pod_of_a_thousand_containers_and_ten_thousand_volumes_takes_linear_time() -> None:
+    def seconds(containers: int, volumes: int) -> float:
+        body = Case("", "").body("containers")
+        body["spec"]["containers"] = [
+            {
+                "name": f"c{number}",
+                "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": f"s{number}", "key": "k"}}}],
+                "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}, "privileged": True},
+            }
+            for number in range(containers)
+        ]
+        body["spec"]["volumes"] = [{"name": f"v{n}", "hostPath": {"path": f"/data/{n}"}} for n in range(volumes)]
+        started = time.perf_counter()
+        findings = privileges.of_pod(body)
+        assert len(findings) == 2 * volumes + 6 * containers
+        return time.perf_counter() - started
+
+    few = min(seconds(250, 2500) for _ in range(3))
+    many = min(seconds(1000, 10_000) for _ in range(3))
+    assert many < 3
+    assert many < 12 * few, "four times the pod"
