@@ -84,6 +84,7 @@ def test_t04_nothing_in_spec_changes_and_nothing_is_added_or_taken_away(schemas:
         {"requester": {"username": "mallory"}},
         {"role": {"name": "admin"}},
         {"role": None, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
+        {"role": None, "workload": {"serviceAccountName": "agent", "privileges": ["HostPorts"]}},
     ]
     for change in changes:
         response = schemas.request(
@@ -225,6 +226,13 @@ def test_requests_can_be_filtered(schemas: Bed, place: str, selector: str, found
         ("apol.spec", "A request that a Deny policy matches is denied"),
         ("apol.spec.match.subjects", "Default: in an Allow policy the requester only"),
         ("apol.spec.limits.pendingTimeoutSeconds", "Default: 86400 (one day)"),
+        ("areq.spec.workload.privileges", "names of the Pod Security Standards' controls"),
+        ("areq.spec.workload.authors", "none of them may approve it. Filled in by Daypass"),
+        ("areq.spec.action.maxUses", "1 to 100 times. Default: 1"),
+        ("areq.status.uses.confirmed", "given back after a while"),
+        ("apol.spec.gate.workloads.onMissing", "once that is approved, the pod goes on by itself. Default: Deny."),
+        ("apol.spec.gate.actions.verbs", "connect (exec, attach, port-forward, proxy)"),
+        ("apol.spec.grant.onExpiry", "Default: Keep"),
         ("apol.spec.approvals.approvers.groups", "none that starts with system:"),
     ],
 )
@@ -287,6 +295,8 @@ def test_what_is_recorded_comes_back_as_it_was(schemas: Bed, place: str) -> None
         ({"review": {"decision": "Maybe"}}, 'status.review.decision: Unsupported value: "Maybe"'),
         ({"review": {"decision": "Deny", "comment": "a\nb"}}, "status.review.comment: Invalid value: "),
         ({"review": {"decision": "Deny", "digest": "ab"}}, 'status.review.digest: Invalid value: "ab"'),
+        ({"uses": [{"key": "u-1", "kind": "Pod", "name": "a"}]}, "status.uses[0].time: Required value"),
+        ({"uses": [{"key": ""}]}, 'status.uses[0].key: Invalid value: ""'),
         ({"risk": {"level": "Extreme"}}, 'status.risk.level: Unsupported value: "Extreme"'),
         ({"digest": "none"}, 'status.digest: Invalid value: "none"'),
         ({"conditions": [{"type": "Ready", "status": "Yes", "reason": "a"}]}, 'status: Unsupported value: "Yes"'),
