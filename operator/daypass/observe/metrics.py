@@ -55,6 +55,11 @@ def wrote(verb: str, resource: str) -> None:
     api_writes.labels(verb, resource).inc()
 
 
+def gated(mode: str, outcome: str) -> None:
+    """Count what a gate decided."""
+    gate_decisions.labels(mode, outcome).inc()
+
+
 def follow_cache(
     resource: str, objects: Callable[[], int], faults: Callable[[], int], silence: Callable[[], float]
 ) -> None:
@@ -119,6 +124,25 @@ bindings_overdue = gauge(
     "daypass_bindings_overdue",
     "RoleBindings of grants that are there a second or more after their end: must be 0.",
 )
+held_pods = gauge("daypass_held_pods", "Pods that wait with our scheduling gate for a request to be approved.")
+pods_released = histogram(
+    "daypass_pod_release_duration_seconds",
+    "Time from the moment at which a held pod's request was found approved to its scheduling gate taken off.",
+)
+holds_lost = counter(
+    "daypass_holds_lost_total",
+    "Held pods whose scheduling gate somebody else took off: must be 0.",
+)
+uses_settled = counter(
+    "daypass_uses_settled_total",
+    "Uses of permits that admission reserved, by result: confirmed or returned.",
+    "result",
+)
+pods_evicted = counter(
+    "daypass_pods_evicted_total",
+    "Pods to be evicted because their permit had ended, by result: evicted or refused (and tried again).",
+    "result",
+)
 events_dropped = counter("daypass_events_dropped_total", "Events that were not published.")
 
 # The webhook
@@ -132,6 +156,12 @@ admission_duration = histogram(
     "daypass_admission_duration_seconds",
     "Time to answer an admission review, by resource.",
     "resource",
+)
+gate_decisions = counter(
+    "daypass_gate_decisions_total",
+    "Pods and operations that a gate concerns, by the gate's mode and what became of them.",
+    "mode",
+    "outcome",
 )
 certificate_expiry = gauge(
     "daypass_certificate_expiry_timestamp_seconds",

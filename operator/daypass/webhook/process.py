@@ -24,8 +24,10 @@ from daypass.kube.client import Client
 from daypass.kube.connection import Connection
 from daypass.observe import metrics
 from daypass.observe.health import HealthServer
+from daypass.signing.canonical import canonical_json
 from daypass.webhook.desk import mutating, validating
 from daypass.webhook.files import Mounts
+from daypass.webhook.gating import Gating, gate_doors
 from daypass.webhook.known import Known
 from daypass.webhook.listener import MAX_BODY, Listener
 
@@ -64,7 +66,7 @@ async def run(settings: Settings, connection: Connection) -> None:
     mounts = Mounts(settings.serving, settings.signing, settings.paths, settings.client_ca)
     async with Client(connection, user_agent="daypass-webhook", wrote=metrics.wrote) as client:
         metrics.clock_skew.set_function(client.clock.skew_seconds)
-        known = Known(client, settings.namespace)
+        known = Known(client, settings.namespace, NEVER_GRANTED | {settings.namespace} | settings.never)
         for cache in known.caches:
             metrics.follow_cache(
                 cache.resource.plural, cache.__len__, functools.partial(len, cache.faults), cache.silent_seconds
@@ -123,13 +125,22 @@ def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) 
     expressions = CelExpressions()
     controller = names.service_account_username(settings.namespace, names.CONTROLLER)
     never = NEVER_GRANTED | {settings.namespace} | settings.never
+    webhook = names.service_account_username(settings.namespace, names.WEBHOOK)
     mutate = mutating(Reviewing(known, mounts.keys, known, clock))
     validate = validating(
         Guarding(known, expressions, clock, controller, never),
         PolicyGuarding(known, expressions, Bounds(settings.namespace, never)),
         known,
     )
-    return Listener((lambda: mounts.paths.mutating, mutate), (lambda: mounts.paths.validating, validate))
+    gating = Gating(known, client, canonical_json, clock, never, frozenset({controller, webhook}), metrics.gated)
+    gate, hold = gate_doors(gating)
+    paths = mounts.paths
+    return Listener(
+        (lambda: paths.mutating, mutate),
+        (lambda: paths.validating, validate),
+        (lambda: paths.gates, gate),
+        (lambda: paths.holds, hold),
+    )
 
 
 def _readiness(mounts: Mounts, known: Known, listener: Listener) -> bool | str:
