@@ -1,0 +1,142 @@
+"""Which operations leave the API server for an action gate: its rules and its ``matchConditions``."""
+
+from typing import Any, Final
+
+from daypass.app.gates import cel
+from daypass.app.gates.conditions import Condition
+from daypass.app.gates.people import CALLER, CALLERS_GROUPS, EVERYBODY, People
+from daypass.domain import names
+from daypass.domain.policy import ActionGate
+
+OPERATIONS: Final = {"create": "CREATE", "update": "UPDATE", "delete": "DELETE", "connect": "CONNECT"}
+_COMPONENTS: Final = ("system:apiserver", "system:kube-controller-manager", "system:kube-scheduler")
+_KUBE_SYSTEM: Final = cel.quoted(names.service_account_username("kube-system", ""))
+_RESOURCE: Final = (
+    "request.resource.resource + (has(request.subResource) && request.subResource != ''"
+    " ? '/' + request.subResource : '')"
+)
+_OWNERS: Final = "(has(it.metadata.ownerReferences) ? it.metadata.ownerReferences : [])"
+_NAME: Final = (
+    "(has(request.name) && request.name != '' ? [request.name] : [object, oldObject].filter(it, it != null && has(it.metadata) &&"
+    " has(it.metadata.name)).map(it, string(it.metadata.name)))"
+)
+
+_NOT_THE_CLUSTER: Final = {
+    "name": "not-the-cluster-itself",
+    "expression": (
+        f"!({CALLER} in {cel.listed(_COMPONENTS)} || {CALLER}.startsWith({_KUBE_SYSTEM})"
+        f" || {CALLER}.startsWith('system:node:') && 'system:nodes' in {CALLERS_GROUPS})"
+    ),
+}
+"""As ``domain.action_gates.is_component``: nobody could approve what they do, and without them nothing works (T45)."""
+
+
+def rules(gate: ActionGate) -> list[dict[str, Any]]:
+    """The calls that the gate lists; where it lists ``delete``, also those by which an owner can be set.
+
+    Whoever gives an object an owner that does not exist has the garbage collector delete it.
+    """
+    pattern = gate.pattern
+    found = [_rule(gate, [OPERATIONS[verb] for verb in OPERATIONS if verb in pattern.verbs], sorted(pattern.resources))]
+    if "delete" in pattern.verbs:
+        whole = sorted(one for one in pattern.resources if "/" not in one)
+        added = [one for name in whole for one in (name, f"{name}/status")]
+        unlisted = [one for one in added if "update" not in pattern.verbs or one not in pattern.resources]
+        found += [_rule(gate, ["UPDATE"], unlisted)] if unlisted else []
+    return found
+
+
+def conditions(gate: ActionGate) -> list[Condition]:
+    """What else decides: namespace, name, caller, whom a binding names; in doubt a call reaches us."""
+    found = [_NOT_THE_CLUSTER]
+    expressions = {
+        "operation": _listed_or_sets_an_owner(gate),
+        "namespace": _namespace(gate),
+        "object": _name(gate),
+        "caller": _caller(gate),
+        "binding-subject": _binding(gate),
+    }
+    return found + [
+        {"name": name, "expression": expression} for name, expression in expressions.items() if expression != cel.TRUE
+    ]
+
+
+def literal_namespaces(gate: ActionGate) -> tuple[str, ...] | None:
+    """The namespaces where names alone say which; Namespaces themselves are objects of the whole cluster here."""
+    named = any("*" in one for one in gate.namespaces)
+    return None if named or _is_of_namespaces(gate) else gate.namespaces
+
+
+def _rule(gate: ActionGate, operations: list[str], resources: list[str]) -> dict[str, Any]:
+    return {
+        "apiGroups": sorted(set(gate.pattern.groups)),
+        "apiVersions": ["*"],
+        "operations": operations,
+        "resources": list(dict.fromkeys(resources)),
+        "scope": "*",
+    }
+
+
+def _is_of_namespaces(gate: ActionGate) -> bool:
+    return "" in gate.pattern.groups and any(one.partition("/")[0] == "namespaces" for one in gate.pattern.resources)
+
+
+def _listed_or_sets_an_owner(gate: ActionGate) -> str:
+    if "delete" not in gate.pattern.verbs:
+        return cel.TRUE
+    listed = gate.pattern.resources if "update" in gate.pattern.verbs else ()
+    return cel.either(
+        "request.operation != 'UPDATE'",
+        f"({_RESOURCE}) in {cel.listed(listed)}" if listed else cel.FALSE,
+        f"[oldObject].map(it, {_OWNERS}) != [object].map(it, {_OWNERS})",
+    )
+
+
+def _namespace(gate: ActionGate) -> str:
+    if "*" in gate.namespaces or literal_namespaces(gate) is not None:
+        return cel.TRUE
+    fit = cel.fits("request.namespace", gate.namespaces)
+    whole = (
+        "request.resource.group == '' && request.resource.resource == 'namespaces'" if _is_of_namespaces(gate) else ""
+    )
+    return cel.either("!has(request.namespace)", *([whole] if whole else []), fit)
+
+
+def _name(gate: ActionGate) -> str:
+    """An object that is created may have no name yet, one of a collection that is deleted has it on itself only."""
+    if gate.pattern.names is None or "*" in gate.pattern.names:
+        return cel.TRUE
+    fit = cel.fits("name", gate.pattern.names, colons=False)
+    return f"{_NAME}.all(name, {fit})"
+
+
+def _caller(gate: ActionGate) -> str:
+    if gate.by is None:
+        return cel.TRUE
+    return People.of(gate.by).among(f"[{CALLER}]", CALLERS_GROUPS)
+
+
+def _binding(gate: ActionGate) -> str:
+    """Only bindings that name one of these, however they spell it: an account is a User too, and in groups (T44)."""
+    if gate.binding_subjects is None:
+        return cel.TRUE
+    people = People.of(gate.binding_subjects)
+    if people.has_everybody():
+        return cel.TRUE
+    everybody = [*EVERYBODY, "system:serviceaccounts"]
+    wide = [
+        f"it.kind == 'Group' && (it.name in {cel.listed(everybody)} || it.name.startsWith('system:serviceaccounts:'))"
+    ]
+    wide.append("it.kind == 'User' && it.name == 'system:anonymous'")
+    if people.groups:
+        wide.append("it.kind == 'ServiceAccount' || it.name.startsWith('system:serviceaccount:')")
+    account = (
+        "it.kind == 'ServiceAccount' ? 'system:serviceaccount:'"
+        " + (has(it.namespace) ? string(it.namespace) : '') + ':' + string(it.name) : string(it.name)"
+    )
+    named = people.among(f"[{account}]", "(it.kind == 'Group' ? [string(it.name)] : [])")
+    fitting = cel.either(*wide, named)
+    return (
+        "[object, oldObject].exists(whole, whole != null && has(whole.subjects)"
+        f" && whole.subjects.exists(it, {fitting}))"
+    )

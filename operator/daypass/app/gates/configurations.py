@@ -1,0 +1,106 @@
+"""The two webhook configurations as objects: computed from policies, and compared with what is there."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from daypass.app.gates.entries import Entries, Terms, entries_of
+from daypass.app.ports import CLUSTER_ROLES, Json, Resource
+from daypass.domain import names
+from daypass.domain.policy import Policy
+
+NEVER: Final = ("kube-system",)
+"""Besides our own namespace: without what runs there nobody could mend anything (T45)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One of the two objects that the controller keeps."""
+
+    kind: str
+    """Its entry in the ConfigMap of endpoints: ``gates`` or ``holds``."""
+    name: str
+    resource: Resource
+
+
+GATES: Final = Configuration(
+    "gates",
+    names.GATES_CONFIGURATION,
+    Resource(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        namespaced=False,
+    ),
+)
+HOLDS: Final = Configuration(
+    "holds",
+    names.HOLDS_CONFIGURATION,
+    Resource(
+        "admissionregistration.k8s.io",
+        "v1",
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        namespaced=False,
+    ),
+)
+CONFIGURATIONS: Final = (GATES, HOLDS)
+
+
+def terms(endpoints: Mapping[str, Json], own_namespace: str, never: Collection[str] = NEVER) -> Terms:
+    """What all gates share, our own namespace never covered."""
+    return Terms(endpoints, own_namespace, {*never, own_namespace})
+
+
+def configurations(
+    policies: Iterable[Policy], endpoints: Mapping[str, Json], own_namespace: str, never: Collection[str] = NEVER
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both manifests, validating and mutating, for these policies; raises TooLongError."""
+    shared = terms(endpoints, own_namespace, never)
+    found = {policy.name: entries_of(policy, shared) for policy in policies}
+    return manifest(GATES, found, None), manifest(HOLDS, found, None)
+
+
+def manifest(configuration: Configuration, entries: Mapping[str, Entries], owner: Json | None) -> dict[str, Any]:
+    """One object with the webhooks of these policies, in the order of their names."""
+    webhooks = [entry for name in sorted(entries) for entry in entries[name].of(configuration.kind)]
+    return body(configuration, webhooks, owner)
+
+
+def body(configuration: Configuration, webhooks: list[Json], owner: Json | None) -> dict[str, Any]:
+    """One object with these webhooks; with its owner it goes when the chart is uninstalled (T64)."""
+    owners = {} if owner is None else {"ownerReferences": [_reference(owner)]}
+    return {
+        "apiVersion": configuration.resource.api_version,
+        "kind": configuration.resource.kind,
+        "metadata": {"name": configuration.name, "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY}, **owners},
+        "webhooks": webhooks,
+    }
+
+
+def differs(live: Json, wanted: Json) -> bool:
+    """Whether somebody's object is not ours in all that matters: what it calls, whose it is, and that it can go."""
+    return essence(live) != essence(wanted)
+
+
+def essence(configuration: Json) -> Mapping[str, Any]:
+    """What of a configuration is ours to say."""
+    metadata = configuration["metadata"]
+    labels = metadata.get("labels") or {}
+    return {
+        "webhooks": configuration.get("webhooks") or [],
+        "owners": metadata.get("ownerReferences") or [],
+        "managed": labels.get(names.LABEL_MANAGED_BY),
+        "finalizers": metadata.get("finalizers") or [],
+    }
+
+
+def _reference(owner: Json) -> dict[str, str]:
+    metadata = owner["metadata"]
+    return {
+        "apiVersion": CLUSTER_ROLES.api_version,
+        "kind": CLUSTER_ROLES.kind,
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
