@@ -102,6 +102,40 @@ def test_what_would_hide_a_mistake_is_an_error(tmp_path: Path, text: str, fault:
     assert any(fault in line for line in err), err
 
 
+GATE = """\
+match: {namespaces: [shop], grants: {workload: {privileges: [HostPorts]}}}
+  gate:
+    workloads: {agents: [{kind: ServiceAccount, name: agent}], privileges: [PRIVILEGE]}
+"""
+
+
+def a_gate(privilege: str, **more: str) -> str:
+    text = a_policy("gate").replace("match: {grants: {roles: [{kind: ClusterRole, name: view}]}}\n", GATE)
+    for old, new in {"PRIVILEGE": privilege, **more}.items():
+        text = text.replace(old, new)
+    return text
+
+
+def test_t45_a_gate_is_judged_as_admission_would(tmp_path: Path) -> None:
+    assert check(tmp_path, one=a_gate("HostPorts")) == (0, ["approvalpolicy.daypass.dev/gate is valid"], [])
+    hint = "there is no privilege 'HostPort' (did you mean HostPorts?)"
+    wrong = f"one.yaml: document 1 (gate): spec.gate.workloads.privileges[0]: {hint}"
+    assert check(tmp_path, one=a_gate("HostPort"))[::2] == (1, [wrong])
+    ours = "one.yaml: document 1 (gate): spec.match.namespaces[0]: daypass-system can't be gated: Daypass itself"
+    assert check(tmp_path, one=a_gate("HostPorts", shop="daypass-system"))[2] == [f"{ours} runs there"]
+    elsewhere = ["policy", "check", "--namespace", "jit", str(tmp_path / "one.yaml")]
+    assert CliRunner().invoke(app, elsewhere).exit_code == 0
+
+
+def test_a_gate_that_no_policy_of_the_files_answers_is_a_warning(tmp_path: Path) -> None:
+    code, out, err = check(tmp_path, one=a_gate("HostPorts, Devices"))
+    assert (code, err) == (0, [])
+    why = "no Allow policy here lets anybody ask for Devices: what the gate stops could never be approved"
+    assert out[1:] == [f"warning: one.yaml: document 1 (gate): spec.gate.workloads.privileges[1]: {why}"]
+    answer = a_policy("devices", grants="{grants: {workload: {privileges: [Devices]}}, unless: []} #")
+    assert len(check(tmp_path, one=a_gate("HostPorts, Devices"), two=answer)[1]) == 2
+
+
 def test_other_objects_beside_policies_are_left_alone(tmp_path: Path) -> None:
     request = "apiVersion: daypass.dev/v1alpha1\nkind: AccessRequest\nmetadata: {name: x}\n"
     items = "kind: List\napiVersion: v1\nitems:\n- " + a_policy("b").replace("\n", "\n  ").rstrip() + "\n"
