@@ -43,8 +43,8 @@ def operations_of(call: Call) -> tuple[Operation, ...]:
     deletes the object in the place of whoever wrote it.
     """
     one = _operation(call, _VERBS[call.operation])
-    if call.operation is Verb.UPDATE and not call.subresource and _adopted(call):
-        return (one, _operation(call, "delete"))
+    if call.operation is Verb.UPDATE and call.subresource in {"", "status"} and _adopted(call):
+        return (one, replace(one, verb="delete", subresource=""))
     return (one,)
 
 
