@@ -22,7 +22,7 @@ def fault(pattern: str) -> str:
     if control in PROFILES:
         return f"{control} is a profile and takes no value" if colon else ""
     if control not in CONTROLS:
-        return f"there is no privilege {control!r}{_hint(control, (*CONTROLS, *PROFILES))}"
+        return f"there is no privilege {control!r}{_hint_of_control(control)}"
     if not colon:
         return ""
     if not value:
@@ -58,6 +58,17 @@ def _fault_of_value(control: str, value: str) -> str:
 
 
 def _hint(word: str, words: tuple[str, ...]) -> str:
+    """The closest of the words: the only one that begins so, else the most alike."""
     by_lower = {known.lower(): known for known in words}
-    closest = get_close_matches(word.lower(), by_lower, n=1)
+    longer = [known for known in by_lower if len(word) > 1 and known.startswith(word.lower())]
+    closest = longer if len(longer) == 1 else get_close_matches(word.lower(), by_lower, n=1)
     return f" (did you mean {by_lower[closest[0]]}?)" if closest else ""
+
+
+_VALUES: Final = tuple(f"{control.name}:{value}" for control in CONTROLS.values() for value in control.values or ())
+
+
+def _hint_of_control(word: str) -> str:
+    """As ``_hint``, where somebody may also have written a value alone, such as hostNetwork."""
+    of_value = [known for known in _VALUES if known.lower().endswith(f":{word.lower()}")]
+    return f" (did you mean {of_value[0]}?)" if of_value else _hint(word, (*CONTROLS, *PROFILES))
