@@ -1,8 +1,8 @@
 """Decides who had a hand in a workload: the annotation that says so, and who is no author but only a controller.
 
-The annotation has one username a line, the first author first. ``?`` stands for somebody whom nobody recorded. One
-that is there and empty says that a controller of Kubernetes made the object and nobody else had a hand in it; where it
-is missing, nobody knows (T69).
+The annotation has one username a line, the first author first. A line of ``?`` stands for somebody whom nobody recorded,
+an empty one for a controller of Kubernetes that made the object: its authors are those of its owner, and without an
+owner nobody knows them. Where the annotation is missing, nobody knows either (T69).
 """
 
 from collections.abc import Iterable
@@ -32,6 +32,7 @@ KNOWN_CONTROLLERS: Final = frozenset(
 """Who makes pods and workloads only as their owners say; exact names, no pattern."""
 MAX_AUTHORS: Final = 16
 MAX_USERNAME: Final = 1_024
+MADE: Final = ""
 UNRECORDED: Final = "?"
 _NODES: Final = "system:nodes"
 _NODE_PREFIX: Final = "system:node:"
@@ -44,19 +45,32 @@ class Authors:
     usernames: tuple[str, ...] = ()
     unknown: bool = False
     """Whether somebody had a hand in it whom nobody recorded."""
+    made: bool = False
+    """Whether a controller made it, so that the authors of its owner are its own too."""
 
     def and_of(self, other: "Authors") -> "Authors":
         """Those of both."""
-        return Authors(tuple(dict.fromkeys((*self.usernames, *other.usernames))), self.unknown or other.unknown)
+        usernames = tuple(dict.fromkeys((*self.usernames, *other.usernames)))
+        return Authors(usernames, self.unknown or other.unknown, self.made or other.made)
+
+    def below(self, *, owned: bool) -> "Authors":
+        """Those that the object itself names; of one that a controller made and nobody owns any more, not all."""
+        return Authors(self.usernames, self.unknown or (self.made and not owned))
 
     @property
     def text(self) -> str:
         """As the annotation has it."""
-        return "\n".join((*self.usernames, *((UNRECORDED,) if self.unknown else ())))
+        return "\n".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of the annotation."""
+        return (*((MADE,) if self.made else ()), *self.usernames, *((UNRECORDED,) if self.unknown else ()))
 
 
 NOBODY: Final = Authors()
 NOBODY_KNOWS: Final = Authors(unknown=True)
+A_CONTROLLER: Final = Authors(made=True)
 
 
 def is_known_controller(username: str) -> bool:
@@ -72,31 +86,32 @@ def is_mirror(caller: Identity, annotations: Iterable[str]) -> bool:
 
 
 def authors_from(annotation: object) -> Authors:
-    """Who an annotation names; None where there is none."""
+    """Who an annotation names."""
     if not isinstance(annotation, str):
         # Fail closed: nobody looked when it was made (T69).
         return NOBODY_KNOWS
-    lines = tuple(dict.fromkeys(line for line in annotation.split("\n") if line))
-    return Authors(tuple(line for line in lines if line != UNRECORDED), UNRECORDED in lines)
+    lines = dict.fromkeys(annotation.split("\n"))
+    usernames = tuple(line for line in lines if line not in {MADE, UNRECORDED})
+    return Authors(usernames, UNRECORDED in lines, MADE in lines)
 
 
-def stamped(stored: Authors | None, caller: Identity, *, changes: bool) -> Authors:
-    """Who the authors are once this caller has written the object.
-
-    Rule: on creation (``stored`` None) the caller, and nobody that a manifest names; later the stored ones, and the
-    caller if they change what runs. A known controller is no author. What was stored without an annotation has an
-    author whom nobody recorded.
-    """
-    own = Authors() if is_known_controller(caller.username) or not changes else Authors((caller.username,))
-    return own if stored is None else stored.and_of(own)
+def joined(stored: Authors, caller: Identity) -> Authors:
+    """Who the authors are once this caller has changed what the object runs; a known controller is none."""
+    return stored if is_known_controller(caller.username) else stored.and_of(Authors((caller.username,)))
 
 
 def fault(authors: Authors) -> str:
     """Why these authors can't be written down, as text for a person; empty where they can."""
     for username in authors.usernames:
-        if "\n" in username or "\r" in username or username.startswith(UNRECORDED) or len(username) > MAX_USERNAME:
+        if (
+            not username
+            or "\n" in username
+            or "\r" in username
+            or username.startswith(UNRECORDED)
+            or len(username) > MAX_USERNAME
+        ):
             # Fail closed: in the annotation such a name would be another, or two (T55).
             return f"your username {username[:64]!r} can't be recorded as the author of a workload"
-    if len(authors.usernames) + authors.unknown > MAX_AUTHORS:
+    if len(authors.usernames) > MAX_AUTHORS:
         return f"more than {MAX_AUTHORS} people have changed this workload: delete it and create it anew"
     return ""

@@ -87,8 +87,9 @@ class Owners:
             if found is None:
                 break
             top = following
-            authors = authors_from(member(found, "metadata", "annotations", names.ANNOTATION_AUTHORS)).and_of(authors)
             following = controller_of(found)
+            own = authors_from(member(found, "metadata", "annotations", names.ANNOTATION_AUTHORS))
+            authors = own.below(owned=following is not None).and_of(authors)
             if following is not None:
                 kinds.append(kind_of(following))
         if following is not None and kind_key(following) not in READABLE:

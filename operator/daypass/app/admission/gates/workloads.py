@@ -11,7 +11,7 @@ from daypass.app.admission.gates.owners import READABLE
 from daypass.app.ports import Json
 from daypass.domain import names
 from daypass.domain.agents import is_by_agents
-from daypass.domain.authors import NOBODY, Authors, authors_from, fault, is_known_controller, stamped
+from daypass.domain.authors import A_CONTROLLER, NOBODY, Authors, authors_from, fault, is_known_controller, joined
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.policy import OwnerKind
 
@@ -23,30 +23,31 @@ _POINTER: Final = names.ANNOTATION_AUTHORS.replace("/", "~1")
 def stamp_authors(call: Call) -> Answer:
     """Decide what the annotation of authors says once this call is done.
 
-    Rule: on creation it names the caller alone, whatever the manifest says; where a known controller creates, nobody,
-    or who is on the Deployment that it copies a ReplicaSet's annotations from. On update everybody named before stays,
-    also where a PUT or a rollback drops them, and a caller who changes the pod template joins them; who made what has
-    no annotation is not known, and that is recorded beside the caller.
+    Rule: on creation it names the caller alone, whatever the manifest says; where a known controller creates, it says
+    that, or who is on the Deployment whose annotations a ReplicaSet gets. On update everybody named before stays, also
+    where a PUT or a rollback drops them, and a caller who changes the pod template joins them; who made what has no
+    annotation is not known, and that is recorded beside the caller.
     """
     if call.object is None or call.subresource or call.operation not in {Operation.CREATE, Operation.UPDATE}:
         return refuse("UnexpectedCall", "authors are stamped when a workload is created or updated", INVALID)
     given = member(call.object, "metadata", "annotations", names.ANNOTATION_AUTHORS)
-    copied = authors_from(given) if isinstance(given, str) and _is_copied(call) else NOBODY
+    copied = authors_from(given) if isinstance(given, str) and _is_copied(call) else None
     if call.operation is Operation.CREATE:
-        authors = stamped(None, call.caller, changes=True).and_of(copied)
+        authors = copied or (A_CONTROLLER if is_known_controller(call.caller.username) else joined(NOBODY, call.caller))
+        joins = True
     else:
         stored = member(call.old, "metadata", "annotations", names.ANNOTATION_AUTHORS)
-        changes = template_of(call.object, call.plural) != template_of(call.old, call.plural)
-        if stored is None and not changes:
+        joins = template_of(call.object, call.plural) != template_of(call.old, call.plural)
+        if stored is None and copied is None and not joins:
             return allow("NobodyKnown")
-        authors = stamped(authors_from(stored), call.caller, changes=changes).and_of(copied)
-        wrong = fault(authors) if changes else ""
-        if wrong:
-            return refuse("AuthorsUnrecordable", wrong)
+        before = authors_from(stored)
+        authors = (joined(before, call.caller) if joins else before).and_of(copied or NOBODY)
     if given == authors.text:
         return allow("AlreadyStamped")
-    if call.operation is Operation.CREATE and fault(authors):
-        return refuse("AuthorsUnrecordable", fault(authors))
+    wrong = fault(authors) if joins else ""
+    if wrong:
+        # Fail closed: an author who is left out could approve what they made (T55).
+        return refuse("AuthorsUnrecordable", wrong)
     return Answer(allowed=True, decision="Stamped", patch=tuple(_patch(call.object, authors)))
 
 
