@@ -43,10 +43,18 @@ def test_the_states_are_those_of_the_code() -> None:
     assert told == {state.value: state in FINAL for state in State}
 
 
-def test_the_policy_of_the_page_is_valid() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "policies.md").read_text(), re.DOTALL)
-    report = check({"policies.md": text}, CelExpressions())
-    assert (report.valid, report.errors, report.warnings) == (["shop-edit"], [], [])
+def test_the_policies_of_the_page_are_valid() -> None:
+    texts = re.findall(r"```yaml\n(.*?)```", (DOCS / "policies.md").read_text(), re.DOTALL)
+    report = check({"policies.md": "---\n".join(texts)}, CelExpressions())
+    valid = ["shop-edit", "agent-privileges", "agent-gpus", "agent-actions"]
+    assert (report.valid, report.errors, report.warnings) == (valid, [], [])
+
+
+def test_what_the_page_shows_of_the_examples_is_in_them() -> None:
+    shown = re.findall(r"<!-- file: (\S+) -->\n```yaml\n(.*?)```", (DOCS / "policies.md").read_text(), re.DOTALL)
+    assert len(shown) == 5
+    for name, text in shown:
+        assert (REPOSITORY / "examples" / name).read_text() == text, name
 
 
 def test_rules_are_where_the_table_says() -> None:
