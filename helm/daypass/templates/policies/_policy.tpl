@@ -36,6 +36,11 @@ spec:
 ["system:serviceaccount:kube-system:job-controller", "system:serviceaccount:kube-system:ttl-after-finished-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccount:kube-system:namespace-controller", "system:kube-controller-manager"]
 {{- end }}
 
+{{/* Those that make pods and workloads only as their owners say: as in daypass.domain.authors. */}}
+{{- define "daypass.workloadControllers" -}}
+["system:serviceaccount:kube-system:cronjob-controller", "system:serviceaccount:kube-system:daemon-set-controller", "system:serviceaccount:kube-system:deployment-controller", "system:serviceaccount:kube-system:job-controller", "system:serviceaccount:kube-system:replicaset-controller", "system:serviceaccount:kube-system:replication-controller", "system:serviceaccount:kube-system:statefulset-controller", "system:kube-controller-manager"]
+{{- end }}
+
 {{/* Whether `webhook`, an entry of a webhook configuration, is served where the chart was installed to serve it. */}}
 {{- define "daypass.ownAddress" -}}
 {{- if .Values.outOfCluster.enabled -}}
