@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCE = REPOSITORY / "operator"
-DOMAIN = sorted((SOURCE / "daypass" / "domain").glob("*.py"))
+DOMAIN = sorted((SOURCE / "daypass" / "domain").rglob("*.py"))
 REACHING = {
     *("asyncio", "concurrent", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets"),
     *("select", "shutil", "signal", "socket", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib"),
