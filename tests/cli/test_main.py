@@ -11,7 +11,7 @@ from daypass import __version__
 from daypass.cli.main import app
 
 SOURCE = Path(__file__).parents[2] / "operator"
-COMMANDS = ["controller", "webhook", "setup", "policy", "version"]
+COMMANDS = ["controller", "webhook", "setup", "digest", "policy", "version"]
 CONNECTED = ["controller", "webhook", "setup"]
 
 

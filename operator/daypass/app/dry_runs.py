@@ -31,12 +31,13 @@ class DryRuns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An object of a manifest, and where it would go."""
+    """An object of a manifest, and where it would go; ``resource`` is that of its pods, where it makes pods."""
 
     api_version: str
     kind: str
     namespace: str
     name: str
+    resource: Resource
 
     @property
     def text(self) -> str:
@@ -53,69 +54,66 @@ class Digested:
     digest: str
 
 
-def target_of(manifest: object, namespace: str, fallback: str) -> Target:
+async def target_of(manifest: object, namespace: str, fallback: str, kinds: Kinds) -> Target:
     """Which object a manifest is; its own namespace must be the one that was asked for, as with kubectl.
 
-    Raises ManifestError.
+    Raises ManifestError and ApiError.
     """
     if not isinstance(manifest, dict):
         text = "is no object"
         raise ManifestError(text)
     metadata = manifest.get("metadata")
-    found = [manifest.get("apiVersion"), manifest.get("kind")]
+    api_version, kind = manifest.get("apiVersion"), manifest.get("kind")
     named = [metadata.get(key) for key in ("name", "generateName")] if isinstance(metadata, dict) else []
-    if not isinstance(metadata, dict) or not all(isinstance(one, str) and one for one in found) or not any(named):
+    name = next((one for one in named if one), None)
+    if not (isinstance(metadata, dict) and isinstance(api_version, str) and isinstance(kind, str) and name):
         text = "needs apiVersion, kind and metadata.name"
         raise ManifestError(text)
     own = metadata.get("namespace") or ""
     if own and namespace and own != namespace:
-        text = f"is of namespace {own}, not {namespace}"
+        text = f"{kind} {name} is of namespace {own}, not {namespace}"
         raise ManifestError(text)
-    return Target(str(found[0]), str(found[1]), str(own or namespace or fallback), str(named[0] or named[1]))
+    resource = PODS if makes_pods(manifest) else await kinds.of_kind(api_version, kind)
+    if resource is None:
+        text = f"the API server knows no {kind} of {api_version}"
+        raise ManifestError(text)
+    return Target(
+        api_version, kind, str(own or namespace or fallback) if resource.namespaced else "", str(name), resource
+    )
 
 
 async def digest_manifest(
-    manifest: dict[str, Any], target: Target, cluster: tuple[DryRuns, Kinds], canonical: Canonical, ordinal: int
+    manifest: dict[str, Any], target: Target, calls: DryRuns, canonical: Canonical, ordinal: int
 ) -> Digested:
     """The digest of what the API server, with all webhooks, would make of it.
 
     Rule: of a pod, or of a workload whose pods a built-in controller makes, that is ``podTemplateDigest`` of such a
-    pod; a pod that was read from the API server is taken as it is. Of any other kind it is ``objectDigest`` of the
-    object as it would be created, or, where it exists, as ``kubectl apply`` would change it. ``ordinal`` is any number:
-    a StatefulSet's pod has to have one, best one that no pod has. Raises ManifestError and ApiError.
+    pod. Of any other kind it is ``objectDigest`` of the object as it would be created, or, where it exists, as
+    ``kubectl apply --server-side`` would change it. A pod, or an object of those other kinds, with a uid was read from
+    the API server, perhaps as the result of a dry run, and is taken as it is. ``ordinal`` is any number: a
+    StatefulSet's pod has to have one, best one that no pod has. Raises ManifestError and ApiError.
     """
-    calls, kinds = cluster
+    read = bool(manifest["metadata"].get("uid"))
     if makes_pods(manifest):
-        pod = await _pod(manifest, target, calls, ordinal)
+        pod = manifest if read and target.kind == "Pod" else await _pod(manifest, target, calls, ordinal)
         return Digested(target, POD_TEMPLATE_DIGEST, pod_template_digest(pod, canonical))
-    resource = await kinds.of_kind(target.api_version, target.kind)
-    if resource is None:
-        text = f"the API server knows no {target.kind} of {target.api_version}"
-        raise ManifestError(text)
-    if not resource.namespaced:
-        target = Target(target.api_version, target.kind, "", target.name)
-    obj = await _object(manifest, target, resource, calls)
+    obj = manifest if read else await _object(manifest, target, calls)
     return Digested(target, OBJECT_DIGEST, object_digest(obj, canonical))
 
 
 async def _pod(manifest: dict[str, Any], target: Target, calls: DryRuns, ordinal: int) -> Json:
-    if target.kind == "Pod" and manifest["metadata"].get("uid"):
-        return manifest
     try:
         pod = pod_of(manifest, ordinal)
     except ValueError as error:
         raise ManifestError(str(error)) from None
-    return await calls.create(PODS, pod, target.namespace, dry_run=True)
+    return await calls.create(target.resource, pod, target.namespace, dry_run=True)
 
 
-async def _object(manifest: dict[str, Any], target: Target, resource: Resource, calls: DryRuns) -> Json:
+async def _object(manifest: dict[str, Any], target: Target, calls: DryRuns) -> Json:
     body = written(manifest)
-    metadata = body["metadata"]
-    body["metadata"] = {
-        **metadata,
-        "annotations": {**(metadata.get("annotations") or {}), ANNOTATION_DIGEST_ONLY: "true"},
-    }
+    annotations = {**(body["metadata"].get("annotations") or {}), ANNOTATION_DIGEST_ONLY: "true"}
+    body["metadata"] = {**body["metadata"], "annotations": annotations}
     try:
-        return await calls.create(resource, body, target.namespace, dry_run=True)
+        return await calls.create(target.resource, body, target.namespace, dry_run=True)
     except AlreadyExistsError:
-        return await calls.dry_apply(resource, target.name, body, target.namespace)
+        return await calls.dry_apply(target.resource, target.name, body, target.namespace)

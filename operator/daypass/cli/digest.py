@@ -52,6 +52,7 @@ def digest(
     A pod, or what Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob, ReplicationController and PodTemplate
     would make: podTemplateDigest. Any other kind: objectDigest. Both are computed from a dry run by the API server, so
     that they hold what its webhooks add; you need the right to create the pods or objects, and nothing is written.
+    What was read from the API server already (a pod, or any other kind, with a uid) is taken as it is.
     """
     import asyncio
     import json
@@ -87,14 +88,14 @@ async def _digests(
         typer.echo(f"daypass digest: {error}", err=True)
         raise typer.Exit(1) from None
     async with Client(connection, user_agent="daypass-digest") as client:
-        cluster = client, Discovery(client)
+        kinds = Discovery(client)
         for where, manifest in manifests:
             label = where
             try:
-                target = target_of(manifest, namespace, connection.namespace)
+                target = await target_of(manifest, namespace, connection.namespace, kinds)
                 label = f"{where}: {target.text}"
                 ordinal = 10**8 + secrets.randbelow(9 * 10**8)
-                results.append(await digest_manifest(manifest, target, cluster, canonical_json, ordinal))
+                results.append(await digest_manifest(manifest, target, client, canonical_json, ordinal))
             except (ManifestError, ApiError, ValueError) as error:
                 typer.echo(f"{label}: {error}", err=True)
                 failed = True

@@ -107,8 +107,8 @@ class Client:
         return await self._write("create", resource, "POST", path, body)
 
     async def dry_apply(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
-        """What server-side apply of a manifest would make of an object; nothing is written."""
-        options = query(fieldManager="daypass-dry-run", force="true", fieldValidation=STRICT, dryRun="All")
+        """What ``kubectl apply --server-side --force-conflicts`` would make of an object; nothing is written."""
+        options = query(fieldManager="kubectl", force="true", fieldValidation=STRICT, dryRun="All")
         path = object_path(resource, name, namespace) + options
         return await self._write("patch", resource, "PATCH", path, body, "", APPLY_PATCH)
 
