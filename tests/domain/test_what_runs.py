@@ -24,6 +24,11 @@ def test_a_node_that_the_scheduler_chose_is_no_finding() -> None:
     assert what_runs({"spec": {"nodeName": "node-1", "containers": []}, "status": status}) == ()
 
 
+def test_annotations_that_nodes_may_obey_are_shown() -> None:
+    pod = {"metadata": {"annotations": {"cdi.k8s.io/gpu": "nvidia.com/gpu=all", "note": "x"}}, "spec": {}}
+    assert what_runs(pod) == ("annotation cdi.k8s.io/gpu: nvidia.com/gpu=all, which nodes may obey",)
+
+
 def test_t49_padding_with_harmless_containers_shows_as_such() -> None:
     containers: list[dict[str, Any]] = [
         {"name": f"c{n}", "image": f"i{n}", "command": ["x" * 9999]} for n in range(1000)

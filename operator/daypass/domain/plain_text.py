@@ -15,7 +15,10 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escaped(text: str) -> str:
-    r"""The text with each control, bidirectional or invisible character spelled out, such as ``\n`` and ``\u202e``."""
+    r"""The text with each control, bidirectional or invisible character spelled out, such as ``\n`` and ``\u202e``.
+
+    What comes out is plain text to the custom resources (``api.fields.PLAIN``; a test tries every character).
+    """
     if text.isascii() and text.isprintable():
         return text
     return _HIDDEN.sub(_spelled, text)

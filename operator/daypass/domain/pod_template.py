@@ -28,7 +28,7 @@ DAEMON_TOLERATIONS: Final = (
 )
 _DEFAULT_TOLERATIONS: Final = tuple(one | {"tolerationSeconds": 300} for one in DAEMON_TOLERATIONS[:2])
 _METADATA_FIELD: Final = re.compile(r"metadata\.(labels|annotations)(?:\['([^']*)'\])?")
-_RUNTIME_ANNOTATIONS: Final = (
+RUNTIME_ANNOTATIONS: Final = (
     "container.apparmor.security.beta.kubernetes.io/",
     "container.seccomp.security.alpha.kubernetes.io/",
     "seccomp.security.alpha.kubernetes.io/",
@@ -178,7 +178,7 @@ def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
 def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
     """The labels and annotations that decide, or that containers read, without the controller's and Daypass's own."""
     annotations = _inner(_inner(pod, "metadata"), "annotations")
-    obeyed = {key: value for key, value in annotations.items() if key.startswith(_RUNTIME_ANNOTATIONS)}
+    obeyed = {key: value for key, value in annotations.items() if key.startswith(RUNTIME_ANNOTATIONS)}
     found: dict[str, Json] = {"annotations": obeyed} if obeyed else {}
     for reference in _field_references(spec):
         field = _METADATA_FIELD.fullmatch(str(reference.get("fieldPath")))

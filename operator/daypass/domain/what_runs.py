@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from daypass.domain.plain_text import escaped, shortened
-from daypass.domain.pod_template import is_scheduled
+from daypass.domain.pod_template import RUNTIME_ANNOTATIONS, is_scheduled
 
 MOST_LINES: Final = 64
 LONGEST_LINE: Final = 512
@@ -49,7 +49,8 @@ def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
     spec = _inner(pod, "spec")
     containers = [(_role(kind, one), one) for kind in _KINDS for one in _items(spec, kind)]
     programs = [line for role, one in containers for line in _programs(role, one)]
-    changeable = [*_node(pod, spec), *_unpinned(containers), *_files(spec, containers), *_environment(containers)]
+    around = [*_node(pod, spec), *_obeyed(pod)]
+    changeable = [*around, *_unpinned(containers), *_files(spec, containers), *_environment(containers)]
     half = limit // 2
     room = max(half, limit - len(changeable))
     shown = _bounded(programs, room, "programs")
@@ -87,6 +88,12 @@ def _programs(role: str, container: Json) -> Iterator[str]:
 def _node(pod: Json, spec: Json) -> Iterator[str]:
     if spec.get("nodeName") and not is_scheduled(pod):
         yield f"asks for node {spec['nodeName']} by name, so that no scheduler chooses"
+
+
+def _obeyed(pod: Json) -> Iterator[str]:
+    for key, value in _inner(_inner(pod, "metadata"), "annotations").items():
+        if key.startswith(RUNTIME_ANNOTATIONS):
+            yield f"annotation {key}: {value}, which nodes may obey"
 
 
 def _unpinned(containers: Containers) -> Iterator[str]:

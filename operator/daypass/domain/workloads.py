@@ -118,7 +118,7 @@ def _of_stateful_set(pod: Json, workload: Mapping[str, Any], name: str, ordinal:
         "statefulset.kubernetes.io/pod-name": own_name,
         "apps.kubernetes.io/pod-index": number,
     }
-    templates = [_mapping(_mapping(one).get("metadata")) for one in described.get("volumeClaimTemplates") or ()]
+    templates = [_mapping(_mapping(one).get("metadata")) for one in _list(described, "volumeClaimTemplates")]
     claims = {
         str(one.get("name")): {
             "name": one.get("name"),
@@ -126,7 +126,7 @@ def _of_stateful_set(pod: Json, workload: Mapping[str, Any], name: str, ordinal:
         }
         for one in templates
     }
-    others = [one for one in spec.get("volumes") or () if str(_mapping(one).get("name")) not in claims]
+    others = [one for one in _list(spec, "volumes") if str(_mapping(one).get("name")) not in claims]
     if claims:
         spec["volumes"] = [*claims.values(), *others]
 
@@ -136,12 +136,15 @@ def _of_daemon_set(pod: Json, name: str) -> None:
     _owned(pod, "apps/v1", "DaemonSet", name)
     pod["metadata"]["labels"] |= {"controller-revision-hash": _HASH, "pod-template-generation": "1"}
     added = [one for one in DAEMON_TOLERATIONS if spec.get("hostNetwork") or "network" not in one["key"]]
-    kept = [one for one in spec.get("tolerations") or () if not any(_same_taint(one, other) for other in added)]
+    kept = [one for one in _list(spec, "tolerations") if not any(_same_taint(one, other) for other in added)]
     spec["tolerations"] = [*kept, *map(dict, added)]
     here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node"]}]}
-    affinity = spec["affinity"] = spec.get("affinity") or {}
-    nodes = affinity["nodeAffinity"] = affinity.get("nodeAffinity") or {}
-    nodes["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [here]}
+    affinity = _mapping(spec.get("affinity"))
+    nodes = {
+        **_mapping(affinity.get("nodeAffinity")),
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]},
+    }
+    spec["affinity"] = {**affinity, "nodeAffinity": nodes}
 
 
 def _same_taint(one: object, other: Mapping[str, Any]) -> bool:
@@ -165,9 +168,15 @@ def _of_job(pod: Json, job: Mapping[str, Any], name: str) -> None:
         "name": "JOB_COMPLETION_INDEX",
         "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{JOB_INDEX}']"}},
     }
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        if not any(_mapping(one).get("name") == index["name"] for one in container.get("env") or ()):
-            container["env"] = [*(container.get("env") or ()), deepcopy(index)]
+    for container in (*_list(spec, "initContainers"), *_list(spec, "containers")):
+        variables = _list(_mapping(container), "env")
+        if isinstance(container, dict) and not any(_mapping(one).get("name") == index["name"] for one in variables):
+            container["env"] = [*variables, deepcopy(index)]
+
+
+def _list(parent: Mapping[str, Any], key: str) -> list[Any]:
+    found = parent.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
