@@ -8,6 +8,7 @@ import pytest
 from daypass.domain import privileges
 from daypass.domain.policy import RiskLevel
 from daypass.domain.privileges import CONTROLS, Finding
+from daypass.domain.privileges.uses import MOST_VALUES
 from domain.pod_cases import KINDS, Case, cases
 
 CASES = cases("baseline", "restricted", "beyond")
@@ -79,24 +80,53 @@ def test_what_could_be_misread_stands_for_every_value(path: str, value: str) -> 
     assert len(finding.text) <= privileges.LONGEST_TEXT
 
 
+def huge(containers: int, volumes: int) -> dict[str, Any]:
+    """A pod with as many of everything as fits into 3 MiB, all of it different."""
+    body = Case("", "").body("containers")
+    body["spec"]["containers"] = [
+        {
+            "name": f"c{number}",
+            "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": f"s{number}", "key": "k"}}}],
+            "securityContext": {"capabilities": {"add": [f"CAP_{number}"]}, "privileged": True},
+        }
+        for number in range(containers)
+    ]
+    body["spec"]["volumes"] = [{"name": f"v{n}", "hostPath": {"path": f"/data/{n}"}} for n in range(volumes)]
+    return body
+
+
 def test_t51_a_pod_of_a_thousand_containers_and_ten_thousand_volumes_takes_linear_time() -> None:
     def seconds(containers: int, volumes: int) -> float:
-        body = Case("", "").body("containers")
-        body["spec"]["containers"] = [
-            {
-                "name": f"c{number}",
-                "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": f"s{number}", "key": "k"}}}],
-                "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}, "privileged": True},
-            }
-            for number in range(containers)
-        ]
-        body["spec"]["volumes"] = [{"name": f"v{n}", "hostPath": {"path": f"/data/{n}"}} for n in range(volumes)]
+        body = huge(containers, volumes)
         started = time.perf_counter()
         findings = privileges.of_pod(body)
-        assert len(findings) == 2 * volumes + 6 * containers
-        return time.perf_counter() - started
+        took = time.perf_counter() - started
+        assert [finding.path for finding in findings if finding.text == "VolumeTypes:hostPath"] == [
+            f"spec.volumes[{number}].hostPath" for number in range(volumes)
+        ]
+        return took
 
     few = min(seconds(250, 2500) for _ in range(3))
     many = min(seconds(1000, 10_000) for _ in range(3))
     assert many < 3
     assert many < 12 * few, "four times the pod"
+
+
+def test_t51_more_values_than_anybody_reads_stand_for_every_value() -> None:
+    texts = [finding.text for finding in privileges.of_pod(huge(200, 200))]
+    for control in ("HostPathVolumes", "SecretMount", "Capabilities", "CapabilitiesRestricted"):
+        found = [text for text in texts if text.partition(":")[0] == control]
+        assert len({*found}) == MOST_VALUES + 1
+        assert found[-1] == control
+    for control in ("PrivilegedContainers", "PrivilegeEscalation"):
+        assert texts.count(control) == 200
+
+
+def test_t51_comparing_a_huge_pod_with_many_patterns_is_bounded() -> None:
+    needed = [finding.text for finding in privileges.of_pod(huge(1000, 10_000))]
+    patterns = [f"HostPathVolumes:/date/{number}/*" for number in range(64)]
+    started = time.perf_counter()
+    assert "HostPathVolumes" in privileges.missing(patterns, needed)
+    spoken_of = {text for text in dict.fromkeys(needed) for one in patterns if privileges.overlaps(one, text)}
+    assert spoken_of == {"HostPathVolumes"}
+    assert time.perf_counter() - started < 2

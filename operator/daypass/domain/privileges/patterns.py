@@ -100,5 +100,7 @@ def _speaks_of(control: str, other: str) -> bool:
 
 
 def _paths_overlap(one: str, other: str) -> bool:
+    if "*" not in one and "*" not in other:
+        return one == other or one.startswith(f"{other.rstrip('/')}/") or other.startswith(f"{one.rstrip('/')}/")
     below_one, below_other = f"{one.rstrip('/')}/*", f"{other.rstrip('/')}/*"
     return intersect_freely(one, other) or intersect_freely(below_one, other) or intersect_freely(one, below_other)

@@ -1,11 +1,16 @@
 """Decides which privileges a pod uses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from daypass.domain.policy import RiskLevel
+from daypass.domain.privileges.control import Control
 from daypass.domain.privileges.controls import CONTROLS
 from daypass.domain.privileges.finding import Finding, readable
 from daypass.domain.privileges.pod import Pod
+
+MOST_VALUES: Final = 128
+"""Of one control in one pod: twice as many as a request can name."""
 
 
 def of_pod(pod: Mapping[str, object]) -> tuple[Finding, ...]:
@@ -13,16 +18,22 @@ def of_pod(pod: Mapping[str, object]) -> tuple[Finding, ...]:
 
     The pod is JSON as the API server has it, after all mutations: what the ServiceAccount admission plugin adds is
     part of it. Anything of a type that the API does not define counts as a use of each control that looks there.
-    Time is linear in the pod's size (T51).
+    Fail closed: whoever uses more than ``MOST_VALUES`` different values of a control uses the control as a whole. So
+    time is linear in the pod's size, and comparing with patterns is bounded (T51).
     """
     read = Pod.of(pod)
-    return tuple(
-        dict.fromkeys(
-            Finding(control.name, readable(value), path)
-            for control in CONTROLS.values()
-            for value, path in control.check(read)
-        )
-    )
+    return tuple(dict.fromkeys(finding for control in CONTROLS.values() for finding in _uses(control, read)))
+
+
+def _uses(control: Control, pod: Pod) -> Iterator[Finding]:
+    values: set[str] = set()
+    for found, path in control.check(pod):
+        value = readable(found)
+        if value not in values and len(values) >= MOST_VALUES:
+            yield Finding(control.name, "", path)
+            return
+        values.add(value)
+        yield Finding(control.name, value, path)
 
 
 def of_account(level: RiskLevel, name: str) -> tuple[Finding, ...]:
