@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from daypass.app.admission.answer import INVALID, NOT_GATED, Answer, Call, allow, member, refuse
+from daypass.app.admission.answer import CONFLICT, INVALID, NOT_GATED, Answer, Call, allow, member, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.asking import Asked, Asking
 from daypass.app.admission.gates.holds import Held, held_of
@@ -14,12 +14,13 @@ from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import ApiError, Clock, Json
 from daypass.domain import causes, names
+from daypass.domain.causes import Cause
 from daypass.domain.conditions import State
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.gates import Demand, Missing, asks, missing, needed, of_mode
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import GateMode
-from daypass.domain.request import Use
+from daypass.domain.request import Request, Use
 
 UNDECIDED: Final = "CouldNotDecide"
 UNAVAILABLE: Final = 503
@@ -168,10 +169,11 @@ async def _judge(seen: Inspected, case: _Case, needs: PodGate) -> Answer:
 async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, needs: PodGate) -> Answer:
     wanted = needed(demands)
     covering = needs.permits.all_for_pod(facts, wanted)
-    why = ""
-    if covering and (case.dry_run or case.held.gated):
-        # A held pod's use is the controller's to write when it lets it go.
+    cause, why = causes.of_pod(facts, wanted), ""
+    if covering and case.dry_run:
         return allow("Covered", request=covering[0].name)
+    if covering and case.held.gated:
+        return _held_already(covering, cause, facts)
     if covering:
         use = Use(facts.uid, "Pod", facts.name, facts.uid, needs.clock.now().replace(microsecond=0))
         permit, why = await needs.uses.spend(covering, use)
@@ -181,7 +183,6 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     if waits and case.held.unfit:
         # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
         return refuse("CantBeHeld", messages.unholdable(facts, demands, why or case.held.unfit))
-    cause = causes.of_pod(facts, wanted)
     asked: Asked | None = None
     if asks(demands) and not case.dry_run:
         asked = await needs.asking.ask(cause)
@@ -195,6 +196,21 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     denied = asked is not None and asked.state is State.DENIED
     answer = refuse("RequestDenied" if denied else "Refused", messages.refusal(facts, demands, told, paste))
     return Answer(allowed=False, decision=answer.decision, message=answer.message, code=answer.code, annotations=named)
+
+
+def _held_already(covering: Sequence[Request], cause: Cause, facts: PodFacts) -> Answer:
+    """A pod that was held before it was covered, a moment ago: the controller lets it go, or it is not held again.
+
+    A held pod's use is the controller's to write. It does not know who called for the pod: that is said by the request
+    that was made for it, and only under that one can it let the pod go.
+    """
+    for permit in covering:
+        if permit.cause == cause.hash:
+            return allow("Covered", request=permit.name)
+    text = (
+        f"request {covering[0].name} has covered pod {facts.name} since a moment ago: try again, and it need not wait"
+    )
+    return refuse("CoveredMeanwhile", text, CONFLICT)
 
 
 def _advice(seen: Inspected, needs: PodGate) -> tuple[tuple[str, ...], dict[str, str]]:
