@@ -28,12 +28,11 @@ DAEMON_TOLERATIONS: Final = (
 )
 _DEFAULT_TOLERATIONS: Final = tuple(one | {"tolerationSeconds": 300} for one in DAEMON_TOLERATIONS[:2])
 _METADATA_FIELD: Final = re.compile(r"metadata\.(labels|annotations)(?:\['([^']*)'\])?")
-RUNTIME_ANNOTATIONS: Final = (
+_RUNTIME_ANNOTATIONS: Final = (
     "container.apparmor.security.beta.kubernetes.io/",
     "container.seccomp.security.alpha.kubernetes.io/",
     "seccomp.security.alpha.kubernetes.io/",
     "cdi.k8s.io/",
-    "devices.nri.io/",
     "io.katacontainers.",
     "io.kubernetes.cri-o.",
     "k8s.v1.cni.cncf.io/networks",
@@ -66,6 +65,11 @@ def projection(pod: Mapping[str, Any]) -> Json:
         # The StatefulSet controller puts its claims in any order; a volume is found by its name.
         spec["volumes"].sort(key=lambda volume: str(volume.get("name")) if isinstance(volume, dict) else "")
     return {"version": VERSION, "spec": spec} | ({"metadata": read} if read else {})
+
+
+def is_obeyed(annotation: str) -> bool:
+    """Whether nodes are known to change how a pod runs by this annotation; plugins of containerd's NRI share a name."""
+    return annotation.startswith(_RUNTIME_ANNOTATIONS) or ".nri." in annotation
 
 
 def _leave_out_placement(pod: Mapping[str, Any], spec: Json, maker: Maker) -> None:
@@ -178,7 +182,7 @@ def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
 def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
     """The labels and annotations that decide, or that containers read, without the controller's and Daypass's own."""
     annotations = _inner(_inner(pod, "metadata"), "annotations")
-    obeyed = {key: value for key, value in annotations.items() if key.startswith(RUNTIME_ANNOTATIONS)}
+    obeyed = {key: value for key, value in annotations.items() if is_obeyed(key)}
     found: dict[str, Json] = {"annotations": obeyed} if obeyed else {}
     for reference in _field_references(spec):
         field = _METADATA_FIELD.fullmatch(str(reference.get("fieldPath")))

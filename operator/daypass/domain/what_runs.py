@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from daypass.domain.plain_text import escaped, shortened
-from daypass.domain.pod_template import RUNTIME_ANNOTATIONS, is_scheduled
+from daypass.domain.pod_template import is_obeyed, is_scheduled
 
 MOST_LINES: Final = 64
 LONGEST_LINE: Final = 512
@@ -92,7 +92,7 @@ def _node(pod: Json, spec: Json) -> Iterator[str]:
 
 def _obeyed(pod: Json) -> Iterator[str]:
     for key, value in _inner(_inner(pod, "metadata"), "annotations").items():
-        if key.startswith(RUNTIME_ANNOTATIONS):
+        if is_obeyed(key):
             yield f"annotation {key}: {value}, which nodes may obey"
 
 
