@@ -120,6 +120,13 @@ class Gated(Errand):
         """An object of this namespace."""
         return dict(self.bed.request("GET", self.url(plural, name)).json)
 
+    def with_a_node(self) -> None:
+        """The DaemonSet controller makes pods for nodes only."""
+        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+        self.bed.request("POST", "/api/v1/nodes", body)
+        ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "is ready"}
+        self.bed.request("PATCH", "/api/v1/nodes/node-1/status", {"status": {"conditions": [ready]}})
+
     def pods(self, prefix: str = "") -> list[Json]:
         """Those whose names begin so."""
         items = self.bed.request("GET", self.url("pods")).json["items"]

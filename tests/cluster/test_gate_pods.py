@@ -24,15 +24,6 @@ def shop(cluster: Bed, namespace: str) -> Gated:
     return Gated.open(cluster, namespace)
 
 
-def _with_a_node(shop: Gated) -> None:
-    """The DaemonSet controller makes pods for nodes only."""
-    taint = {"key": "test", "effect": "NoSchedule"}
-    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {"taints": [taint]}}
-    shop.bed.request("POST", "/api/v1/nodes", body)
-    ready = {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Test", "message": "is ready"}]}}
-    shop.bed.request("PATCH", "/api/v1/nodes/node-1/status", ready)
-
-
 def _maker(shop: Gated, plural: str, name: str) -> str:
     """The name of the object on which the controller reports that it can't make a pod."""
     if plural != "deployments":
@@ -46,7 +37,7 @@ def test_t43_every_workload_kind_ends_at_its_pods(shop: Gated, plural: str) -> N
     policy = shop.gate()
     name = f"it-{plural}"[:20]
     if plural == "daemonsets":
-        _with_a_node(shop)
+        shop.with_a_node()
     spec = a_spec(**HOST_PATH, tolerations=[{"operator": "Exists"}])
     answer = shop.create(plural, a_workload(plural, name, spec))
     assert answer.status == 201, answer.message

@@ -1,0 +1,243 @@
+"""Pods that wait at the gate: held, asked for once, let go by the controller alone."""
+
+from pathlib import Path
+
+import pytest
+
+from bed import Bed
+from cluster.errands import Json
+from cluster.gated import HELD, HOST_PATH, SCHEDULING_GATE, Gated, a_pod, a_spec, a_workload
+from cluster.meddling import Meddling
+
+KINDS = ("deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "replicationcontrollers")
+
+
+@pytest.fixture
+def shop(cluster: Bed, namespace: str) -> Gated:
+    return Gated.open(cluster, namespace)
+
+
+def _gates(pod: Json) -> list[str]:
+    return [one["name"] for one in pod["spec"].get("schedulingGates") or ()]
+
+
+def _is_held(pod: Json) -> bool:
+    return SCHEDULING_GATE in _gates(pod) and pod["metadata"]["labels"].get(HELD) == "true"
+
+
+def _the_request(shop: Gated) -> str:
+    (made,) = shop.bed.wait_until(shop.made, 10, what="a request")
+    name = str(made["metadata"]["name"])
+    shop.until(name, "AwaitingApproval")
+    return name
+
+
+@pytest.mark.parametrize("plural", KINDS)
+def test_t43_the_pods_of_every_workload_kind_wait_for_one_request(shop: Gated, plural: str) -> None:
+    shop.gate(on_missing="Hold")
+    if plural == "daemonsets":
+        shop.with_a_node()
+    name = f"it-{plural}"[:20]
+    body = a_workload(plural, name, a_spec(**HOST_PATH, tolerations=[{"operator": "Exists"}]))
+    if plural in {"deployments", "replicasets", "replicationcontrollers"}:
+        body["spec"]["replicas"] = 3
+    elif plural == "jobs":
+        body["spec"] |= {"parallelism": 3, "completions": 3}
+    elif plural == "statefulsets":
+        body["spec"] |= {"replicas": 3, "podManagementPolicy": "Parallel"}
+    count = 1 if plural == "daemonsets" else 3
+    assert shop.create(plural, body).status == 201
+    shop.bed.wait_until(lambda: len(shop.pods(name)) == count, 30, what=f"{count} pods of {name}")
+    assert all(map(_is_held, shop.pods(name)))
+    request = _the_request(shop)
+    spec = shop.get(request)["spec"]
+    assert spec["workload"]["authors"] == ["alice"]
+    assert spec["requester"]["username"] == "alice"
+    assert (spec["workload"]["owner"]["kind"], spec["workload"]["owner"]["name"]) == (body["kind"], name)
+    assert shop.review(request, user="alice").status == 403
+    shop.approve(request)
+    shop.bed.wait_until(
+        lambda: len(shop.pods(name)) == count and not any(map(_is_held, shop.pods(name))), 20, what="pods let go"
+    )
+    assert len(shop.made()) == 1
+
+
+def test_a_bare_pod_waits_and_its_own_gates_stay(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    own = [{"name": "example.com/quota"}]
+    answer = shop.create("pods", a_pod("bare", a_spec(**HOST_PATH, schedulingGates=own), labels={"app": "x"}))
+    assert answer.status == 201, answer.message
+    assert _gates(answer.json) == ["example.com/quota", SCHEDULING_GATE]
+    assert answer.json["metadata"]["labels"] == {"app": "x", HELD: "true"}
+    shop.approve(_the_request(shop))
+    shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == ["example.com/quota"], 20, what="the pod let go")
+
+
+def test_what_needs_no_approval_is_not_held(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    assert _gates(shop.create("pods", a_pod(spec=a_spec()), user=shop.agent).json) == []
+    assert _gates(shop.create("pods", a_pod(spec=a_spec("plain", **HOST_PATH))).json) == []
+    by_hand = a_spec("plain", schedulingGates=[{"name": SCHEDULING_GATE}])
+    forged = shop.create("pods", a_pod("forged", by_hand, labels={HELD: "true"}), user=shop.agent)
+    assert forged.status == 201, "a hold that nothing asks for would never end"
+    assert _gates(forged.json) == []
+    assert HELD not in forged.json["metadata"].get("labels", {})
+
+
+def test_what_is_approved_already_is_not_held(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    job = a_workload("jobs", "job")
+    assert shop.create("jobs", job).status == 201
+    shop.approve(_the_request(shop))
+    shop.bed.wait_until(lambda: shop.pods("job-") and not any(map(_is_held, shop.pods("job-"))), 20)
+    (first,) = shop.pods("job-")
+    pod = {"metadata": {"name": "again"}, "spec": a_spec(**HOST_PATH)}
+    pod["metadata"]["ownerReferences"] = first["metadata"]["ownerReferences"]
+    pod["metadata"]["labels"] = {k: v for k, v in first["metadata"]["labels"].items() if k != HELD}
+    again = shop.create("pods", pod, user="alice")
+    assert again.status == 201
+    assert _gates(again.json) == []
+
+
+def test_one_gate_that_denies_outweighs_one_that_holds(shop: Gated) -> None:
+    shop.gate("holds", on_missing="Hold")
+    shop.gate("denies")
+    answer = shop.create("pods", a_pod())
+    assert answer.status == 403
+    assert "policies denies-" in answer.message
+    assert "To ask" not in answer.message, "the gate that holds has it made"
+
+
+def test_after_a_denial_what_was_held_stays_held_and_nothing_more_is_let_in(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    assert shop.create("pods", a_pod("bare")).status == 201
+    request = _the_request(shop)
+    assert shop.review(request, "Deny", comment="never on this node").status == 200
+    shop.until(request, "Denied")
+    assert _is_held(shop.read("pods", "bare"))
+    told = shop.bed.wait_until(lambda: [one for one in shop.messages("bare") if "never on this node" in one], 10)
+    assert "bob" in told[0]
+    again = shop.create("pods", a_pod("again"))
+    assert again.status == 403
+    assert "never on this node" in again.message
+
+
+@pytest.mark.parametrize("user", ["alice", "admin", "agent"])
+def test_t53_nobody_but_the_controller_takes_a_hold_off(shop: Gated, user: str) -> None:
+    shop.gate(on_missing="Hold")
+    assert shop.create("pods", a_pod("bare")).status == 201
+    who = shop.agent if user == "agent" else user
+    for patch in (
+        [{"op": "remove", "path": "/spec/schedulingGates/0"}],
+        [{"op": "replace", "path": "/spec/schedulingGates", "value": []}],
+        [{"op": "replace", "path": "/spec/schedulingGates/0/name", "value": "example.com/other"}],
+        [{"op": "remove", "path": "/metadata/labels/daypass.dev~1held"}],
+        [{"op": "replace", "path": "/metadata/labels/daypass.dev~1held", "value": "no"}],
+    ):
+        answer = shop.patch("pods", "bare", patch, user=who)
+        assert answer.status in {403, 422}, answer.message
+    assert _is_held(shop.read("pods", "bare"))
+
+
+def test_t54_a_pod_that_names_its_node_can_not_wait(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    answer = shop.create("pods", a_pod(spec=a_spec(**HOST_PATH, nodeName="node-1")))
+    assert answer.status == 403
+    assert "it can't wait for that: it names its node (spec.nodeName)" in answer.message
+    assert shop.made() == []
+
+
+def test_t54_a_held_pod_is_bound_by_nobody(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    assert shop.create("pods", a_pod("bare")).status == 201
+    target = {"apiVersion": "v1", "kind": "Node", "name": "node-1"}
+    body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "bare"}, "target": target}
+    answer = shop.bed.request("POST", f"{shop.url('pods', 'bare')}/binding", body)
+    assert answer.status == 409
+    assert "schedulingGates" in answer.message
+    named = shop.patch("pods", "bare", [{"op": "add", "path": "/spec/nodeName", "value": "node-1"}], user="admin")
+    assert named.status in {403, 422}
+
+
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        (
+            [{"op": "remove", "path": "/spec/schedulingGates"}],
+            "its scheduling gate daypass.dev/approval was not put on",
+        ),
+        ([{"op": "remove", "path": "/metadata/labels/daypass.dev~1held"}], "its label daypass.dev/held was not put on"),
+        ([{"op": "add", "path": "/spec/nodeName", "value": "node-1"}], "it names its node"),
+    ],
+)
+def test_t57_another_webhook_that_takes_the_hold_off_is_noticed(
+    shop: Gated, tmp_path: Path, patch: list[Json], told: str
+) -> None:
+    shop.gate(on_missing="Hold")
+
+    def change(pod: Json) -> list[Json]:
+        named = patch[0]["op"] == "add"
+        return patch if pod["spec"].get("schedulingGates") and (not named or not pod["spec"].get("nodeName")) else []
+
+    with Meddling(shop.bed, tmp_path, shop.namespace, change):
+        answer = shop.create("pods", a_pod())
+        if answer.status != 201:  # else it was put on again when we were asked once more
+            assert answer.status in {403, 422}, answer.message
+            assert told in answer.message or "schedulingGates" in answer.message
+        else:
+            assert _is_held(answer.json)
+
+
+def test_t50_what_another_webhook_adds_after_us_is_judged(shop: Gated, tmp_path: Path) -> None:
+    shop.gate("denies")
+
+    def change(pod: Json) -> list[Json]:
+        volumes = [*(pod["spec"].get("volumes") or ()), {"name": "late", "hostPath": {"path": "/late"}}]
+        named = pod["metadata"]["name"].startswith("late")
+        return [{"op": "add", "path": "/spec/volumes", "value": volumes}] if named else []
+
+    with Meddling(shop.bed, tmp_path, shop.namespace, change):
+        answer = shop.create("pods", a_pod("late", a_spec()))
+        assert answer.status == 403
+        assert "HostPathVolumes:/late" in answer.message
+
+
+def test_t50_what_another_webhook_adds_after_us_is_held(shop: Gated, tmp_path: Path) -> None:
+    shop.gate(on_missing="Hold")
+
+    def change(pod: Json) -> list[Json]:
+        volumes = pod["spec"].get("volumes") or []
+        if not pod["metadata"]["name"].startswith("late") or any("hostPath" in one for one in volumes):
+            return []
+        late = {"name": "late", "hostPath": {"path": "/late"}}
+        return [{"op": "add", "path": "/spec/volumes", "value": [*volumes, late]}]
+
+    with Meddling(shop.bed, tmp_path, shop.namespace, change):
+        answer = shop.create("pods", a_pod("late", a_spec()))
+        assert answer.status == 201, answer.message
+        assert _is_held(answer.json)
+
+
+def test_t47_a_dry_run_shows_the_hold_and_asks_for_nothing(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    answer = shop.create("pods", a_pod("bare"), dry_run=True)
+    assert answer.status == 201
+    assert _is_held(answer.json)
+    assert shop.made() == []
+
+
+def test_a_change_of_the_template_asks_anew(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    assert shop.create("deployments", a_workload("deployments", "web")).status == 201
+    first = _the_request(shop)
+    shop.bed.wait_until(lambda: shop.pods("web-"), 20)
+    patch = {"spec": {"template": {"spec": {"containers": [{"name": "it", "image": "registry.example/it:2"}]}}}}
+    assert shop.patch("deployments", "web", patch, user="bob").status == 200
+    shop.bed.wait_until(lambda: len(shop.made()) == 2, 20, what="a request for the new template")
+    second = next(one for one in shop.made() if one["metadata"]["name"] != first)
+    assert second["spec"]["workload"]["authors"] == ["alice", "bob"]
+    name = second["metadata"]["name"]
+    shop.until(name, "AwaitingApproval")
+    answer = shop.review(name, user="bob")
+    assert answer.status == 403, "bob changed what runs (T55)"
+    assert shop.review(name, user="carol").status == 200
