@@ -310,3 +310,10 @@ def test_t55_no_account_of_ours_names_authors(bare_cluster: Bed, place: str) -> 
         answer = bare_cluster.request("PATCH", path, named("alice\nbob"), headers={**user, "Content-Type": MERGE})
         assert answer.status == 403
         assert FORGED in answer.message
+
+
+def test_t45_workloads_of_the_cluster_itself_are_nobodys_business(bare_cluster: Bed) -> None:
+    for place in ("kube-system", "daypass-system"):
+        answer = create(bare_cluster, place, "deployments", a_workload("deployments", "bob"), "admin")
+        assert answer.status == 201, answer.message
+        assert bare_cluster.request("DELETE", path_of("deployments", place, "work")).status == 200

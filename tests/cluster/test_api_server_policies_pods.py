@@ -273,6 +273,14 @@ def test_t60_a_stolen_token_touches_no_pod_that_the_cluster_needs(bare_cluster: 
         assert bare_cluster.request("DELETE", at(pod)).status == 200
 
 
+@pytest.mark.parametrize("place", ["kube-system", "daypass-system"])
+def test_t45_pods_of_the_cluster_itself_are_never_held(bare_cluster: Bed, place: str) -> None:
+    bare_cluster.wait_until(lambda: bare_cluster.get("serviceaccount", "default", place), what="ServiceAccount")
+    pod = stored(bare_cluster, a_pod(place, OURS))
+    assert all_gates_at_once(bare_cluster, pod, "admin").status == 200
+    assert bare_cluster.request("DELETE", at(pod)).status == 200
+
+
 def test_the_controller_evicts(bare_cluster: Bed, held: Json) -> None:
     place = held["metadata"]["namespace"]
     uid = {"preconditions": {"uid": held["metadata"]["uid"]}}

@@ -255,6 +255,20 @@ def test_t21_nothing_is_asked_in_namespaces_that_are_never_granted(bare_cluster:
     assert "nothing is granted in this namespace" in answer.message
 
 
+@pytest.mark.parametrize("place", ["kube-system", "daypass-system"])
+def test_t60_nothing_is_asked_for_accounts_of_the_cluster_itself(bare_cluster: Bed, namespace: str, place: str) -> None:
+    subject = {"kind": "ServiceAccount", "namespace": place, "name": "default"}
+    path = path_of("accessrequests", namespace)
+    answer = bare_cluster.request("POST", path, a_request(namespace, subject=subject), user="alice")
+    assert answer.status == 403
+    assert "are never granted access" in answer.message
+    permit = a_request(
+        namespace, subject=subject, workload={"serviceAccountName": "agent", "privileges": ["HostPorts"]}
+    )
+    del permit["spec"]["role"]
+    assert bare_cluster.request("POST", path, permit, user="alice").status == 201
+
+
 def test_t35_metadata_that_hides_or_ends_a_request_is_guarded(bare_cluster: Bed, namespace: str, areq: Json) -> None:
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
     path = path_of("accessrequests", namespace, areq["metadata"]["name"])

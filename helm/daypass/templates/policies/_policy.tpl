@@ -58,3 +58,9 @@ has(webhook.clientConfig.service.port) && webhook.clientConfig.service.port == 4
 {{- define "daypass.ungatedNamespaces" -}}
 {{ include "daypass.celList" (list "kube-system" .Release.Namespace | uniq) }}
 {{- end }}
+
+{{/* A namespaceSelector of all others. */}}
+{{- define "daypass.gatedNamespaces" -}}
+matchExpressions:
+- {key: kubernetes.io/metadata.name, operator: NotIn, values: {{ include "daypass.ungatedNamespaces" . }}}
+{{- end }}
