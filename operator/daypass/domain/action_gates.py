@@ -63,7 +63,9 @@ class ActionGates:
         self._never = frozenset(never)
         self._by_target: dict[tuple[str, str, str], list[Concern]] = {}
         for policy in policies:
-            for gate in policy.gate.actions if policy.gate is not None else ():
+            if policy.gate is None:
+                continue
+            for gate in policy.gate.actions:
                 concern = Concern(policy.name, policy.gate.mode, gate)
                 pattern = gate.pattern
                 for target in {*itertools.product(pattern.verbs, pattern.groups, pattern.resources)}:

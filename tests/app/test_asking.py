@@ -1,0 +1,286 @@
+"""Making the request that would help: one for each cause, however many ask (T56)."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.fake_server import FakeServer
+from builders import a_policy, a_stage
+from daypass.api import convert
+from daypass.api.fields import is_plain
+from daypass.app.admission.gates.asking import Asked, Asking
+from daypass.app.ports import ACCESS_REQUESTS, Json, RefusedError, UnavailableError
+from daypass.domain import causes
+from daypass.domain.causes import Cause
+from daypass.domain.conditions import State
+from daypass.domain.policy import Limits, Policy
+from daypass.domain.request import Request
+from permitting import RUNS, Known, a_call, a_permit, a_pod
+
+NEEDED = ("HostNamespaces:hostPID",)
+CAUSE = causes.of_pod(a_pod(), NEEDED)
+PODS = a_policy("pods", a_stage(groups=("leads",)), roles=(), privileges=("Baseline",))
+
+
+class Scene:
+    """The use case on a fake server, with caches that hear of nothing until a test says so."""
+
+    def __init__(self, *made: Request, policies: list[Policy] | None = None) -> None:
+        self.server = FakeServer()
+        self.known = Known(*made, policies=policies)
+        server: Any = self.server
+        self.asking = Asking(server, self.known, self.known)
+
+    async def ask(self, cause: Cause = CAUSE) -> Asked:
+        return await self.asking.ask(cause)
+
+    @property
+    def stored(self) -> list[Json]:
+        return [body for key, body in self.server.objects.items() if key[0] == ACCESS_REQUESTS.plural]
+
+    @property
+    def names(self) -> list[str]:
+        return [body["metadata"]["name"] for body in self.stored]
+
+    def calls(self) -> list[str]:
+        return [verb for verb, _ in self.server.calls]
+
+    def hear(self, **status: Any) -> None:  # noqa: ANN401 - any JSON
+        """The watch tells what is stored, with that status."""
+        self.known.requests = []
+        for body in self.stored:
+            request = convert.request_from({**body, "status": status})
+            self.known.requests.append(replace(request, cause=body["metadata"]["labels"]["daypass.dev/cause"]))
+
+
+def made(state: State, number: int = 1, cause: Cause = CAUSE, **more: Any) -> Request:  # noqa: ANN401 - as a_permit
+    """A request that was made for the cause, in that state."""
+    permit = a_permit(cause.grant, requester=cause.requester.username, state=state, **more)
+    return replace(permit, name=cause.name(number), cause=cause.hash)
+
+
+async def test_the_request_says_who_what_and_why() -> None:
+    scene = Scene(policies=[PODS])
+    asked = await scene.ask()
+    assert asked == Asked(
+        CAUSE.name(), None, f"request {CAUSE.name()} was made and waits for group leads (policy pods)"
+    )
+    assert asked.waits
+    (body,) = scene.stored
+    assert body["metadata"]["labels"] == {"daypass.dev/cause": CAUSE.hash}
+    assert body["spec"] == {
+        "requester": {"username": "alice", "groups": []},
+        "subject": {"kind": "User", "name": "alice"},
+        "workload": {
+            "serviceAccountName": "agent",
+            "privileges": ["HostNamespaces:hostPID"],
+            "podTemplateDigest": RUNS,
+            "maxPods": 100,
+            "owner": {"apiVersion": "batch/v1", "kind": "Job", "name": "nightly", "uid": "uid-of-nightly"},
+            "authors": ["alice"],
+            "findings": [
+                "HostNamespaces:hostPID at spec.hostNamespaces",
+                "container it: image busybox:1, command: sleep 1",
+            ],
+        },
+        "durationSeconds": 3600,
+        "reason": CAUSE.reason,
+    }
+    assert convert.request_from(body).grant == CAUSE.grant
+
+
+async def test_t56_a_flood_of_ten_thousand_makes_one_request_by_one_call() -> None:
+    scene = Scene()
+    answers = await asyncio.gather(*(scene.ask() for _ in range(5_000)))
+    answers += [await scene.ask() for _ in range(5_000)]
+    assert {answer.name for answer in answers} == {CAUSE.name()}
+    assert scene.calls() == ["create"]
+    scene.hear()
+    assert (await scene.ask()).name == CAUSE.name()
+    assert scene.calls() == ["create"]
+    assert len(scene.asking._told) == 1
+    assert scene.asking._running == {}
+
+
+async def test_t56_through_two_replicas_too() -> None:
+    scene = Scene()
+    server: Any = scene.server
+    other = Asking(server, scene.known, scene.known)
+    answers = await asyncio.gather(scene.ask(), other.ask(CAUSE))
+    assert {answer.name for answer in answers} == {CAUSE.name()}
+    assert scene.names == [CAUSE.name()]
+
+
+@pytest.mark.parametrize(
+    "state", [State.AWAITING_APPROVAL, State.UNDECIDED, State.SCHEDULED, State.ACTIVE, State.SUSPENDED]
+)
+async def test_t56_one_that_is_not_over_is_enough(state: State) -> None:
+    scene = Scene(made(state))
+    asked = await scene.ask()
+    assert (asked.name, asked.state, asked.waits) == (CAUSE.name(), state, True)
+    assert asked.message == f"request {CAUSE.name()} is {state.value}: Ready says so."
+    assert scene.calls() == []
+
+
+async def test_t56_after_a_denial_there_is_no_other() -> None:
+    scene = Scene(made(State.TIMED_OUT), made(State.DENIED, 2))
+    asked = await scene.ask()
+    assert (asked.name, asked.state, asked.waits) == (CAUSE.name(2), State.DENIED, False)
+    assert asked.message == f"request {CAUSE.name(2)} is Denied: Ready says so."
+    assert scene.calls() == []
+
+
+@pytest.mark.parametrize("state", [State.TIMED_OUT, State.EXPIRED, State.RELEASED, State.REVOKED, State.FAILED])
+async def test_after_any_other_end_the_next_has_a_number(state: State) -> None:
+    scene = Scene(made(state), made(State.TIMED_OUT, 2))
+    assert (await scene.ask()).name == CAUSE.name(3)
+    assert (await scene.ask()).name == CAUSE.name(3)
+    assert scene.calls() == ["create"]
+
+
+async def test_one_that_is_used_up_asks_again() -> None:
+    cause = causes.of_action(a_call())
+    scene = Scene(made(State.ACTIVE, cause=cause, used=["uid-of-what-was"]))
+    assert (await scene.ask(cause)).name == cause.name(2)
+
+
+async def test_t24_a_name_that_somebody_took_is_not_adopted() -> None:
+    scene = Scene()
+    spec = {"requester": {"username": "mallory"}, "reason": "x", "durationSeconds": 60}
+    spec["workload"] = {"serviceAccountName": "agent", "privileges": ["HostNamespaces"], "maxPods": 500}
+    scene.server.put(ACCESS_REQUESTS, CAUSE.name(), "shop", spec=spec)
+    assert (await scene.ask()).name == CAUSE.name(2)
+
+
+async def test_t24_a_label_that_somebody_set_is_no_request_of_ours() -> None:
+    foreign = replace(a_permit(requester="mallory"), cause=CAUSE.hash)
+    scene = Scene(foreign, replace(foreign, name=CAUSE.name()))
+    assert (await scene.ask()).name == CAUSE.name(2)
+
+
+async def test_one_that_the_watch_has_not_told_yet_is_ours() -> None:
+    scene = Scene()
+    await scene.ask()
+    server: Any = scene.server
+    late = Asking(server, scene.known, scene.known)
+    asked = await late.ask(CAUSE)
+    assert asked == Asked(CAUSE.name(), None, f"request {CAUSE.name()} is not evaluated yet")
+    assert scene.names == [CAUSE.name()]
+
+
+async def test_a_denial_that_the_watch_has_not_told_yet_counts() -> None:
+    scene = Scene()
+    await scene.ask()
+    conditions = [{"type": "Ready", "status": "False", "reason": "Denied", "message": "no", "observedGeneration": 1}]
+    scene.stored[0]["status"] = {"conditions": conditions}  # type: ignore[index]
+    server: Any = scene.server
+    late = Asking(server, scene.known, scene.known)
+    assert (await late.ask(CAUSE)).state is State.DENIED
+
+
+async def test_when_it_has_ended_a_moment_later_the_next_is_made() -> None:
+    scene = Scene()
+    await scene.ask()
+    conditions = [{"type": "Ready", "status": "False", "reason": "TimedOut", "message": "", "observedGeneration": 1}]
+    scene.hear(conditions=conditions)
+    assert (await scene.ask()).name == CAUSE.name(2)
+
+
+async def test_what_no_policy_could_approve_is_not_asked_for() -> None:
+    scene = Scene(policies=[a_policy(roles=(), privileges=("HostPorts",))])
+    asked = await scene.ask()
+    assert asked == Asked("", None, "no policy lets alice ask for it in namespace shop")
+    assert not asked.waits
+    assert scene.calls() == []
+    assert scene.asking.paste(CAUSE) == ""
+    assert scene.asking.hopeless(CAUSE) == asked.message
+
+
+async def test_it_asks_for_no_longer_than_policies_grant() -> None:
+    policies = [PODS, replace(PODS, name="q", limits=Limits(max_duration_seconds=600))]
+    scene = Scene(policies=policies)
+    await scene.ask()
+    assert scene.stored[0]["spec"]["durationSeconds"] == 600
+
+
+@pytest.mark.parametrize("error", [RefusedError("quota is full", 403), UnavailableError("no answer")])
+async def test_what_fails_is_told_and_not_tried_by_everybody(error: Exception) -> None:
+    scene = Scene()
+    scene.server.broken[("create", ACCESS_REQUESTS.plural)] = error
+    answers = [await scene.ask() for _ in range(100)]
+    assert {answer.message for answer in answers} == {f"the request could not be made: {error}"}
+    assert scene.calls() == ["create"]
+
+
+async def test_what_failed_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daypass.app.admission.gates.asking.FAILED_SECONDS", 0.05)
+    scene = Scene()
+    scene.server.broken[("create", ACCESS_REQUESTS.plural)] = UnavailableError("no answer")
+    assert not (await scene.ask()).name
+    scene.server.broken.clear()
+    assert not (await scene.ask()).name
+    await asyncio.sleep(0.1)
+    assert (await scene.ask()).name == CAUSE.name()
+
+
+async def test_t16_of_one_requester_only_so_many_wait() -> None:
+    scene = Scene()
+    pods = [a_pod(digest=f"{number:064x}") for number in range(25)]
+    answers = [await scene.ask(causes.of_pod(pod, NEEDED)) for pod in pods]
+    assert sum(bool(answer.name) for answer in answers) == 20
+    assert answers[-1].message == "20 requests made for alice wait already: this one was not made"
+    scene.hear()
+    assert not (await scene.ask(causes.of_pod(a_pod(digest="ee" * 32), NEEDED))).name
+    erin = causes.of_pod(a_pod(authors=("erin",)), NEEDED)
+    assert (await scene.ask(erin)).name
+
+
+async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daypass.app.admission.gates.asking.REMEMBERED", 10)
+    scene = Scene()
+    for number in range(30):
+        await scene.ask(causes.of_pod(a_pod(authors=(f"u{number}",)), NEEDED))
+    assert len(scene.asking._told) == 10
+
+
+async def test_t15_what_strangers_wrote_is_shown_as_plain_text() -> None:
+    evil = replace(a_pod(), runs=("image evil\n\u202eapproved by bob", "x" * 3000), authors=("al\u200bice",))
+    scene = Scene()
+    await scene.ask(causes.of_pod(evil, NEEDED))
+    spec = scene.stored[0]["spec"]
+    assert all(is_plain(text) and len(text) <= 512 for text in spec["workload"]["findings"])
+    assert is_plain(spec["reason"])
+    assert len(spec["reason"]) <= 1024
+    assert "evil\\n\\u202eapproved" in spec["workload"]["findings"][1]
+
+
+def test_the_request_to_paste_is_one_line_and_no_claim_of_ours() -> None:
+    text = Scene(policies=[PODS]).asking.paste(CAUSE)
+    assert "\n" not in text
+    assert json.loads(text) == {
+        "apiVersion": "daypass.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": f"ask-{CAUSE.hash[:8]}", "namespace": "shop"},
+        "spec": {
+            "workload": {
+                "serviceAccountName": "agent",
+                "privileges": ["HostNamespaces:hostPID"],
+                "podTemplateDigest": RUNS,
+                "maxPods": 100,
+            },
+            "durationSeconds": 3600,
+            "reason": "Job nightly in shop uses HostNamespaces:hostPID",
+        },
+    }
+
+
+async def test_who_stops_waiting_leaves_the_others_their_answer() -> None:
+    scene = Scene()
+    first, second = asyncio.create_task(scene.ask()), asyncio.create_task(scene.ask())
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).name == CAUSE.name()
+    assert scene.calls() == ["create"]
