@@ -1,5 +1,7 @@
 """Who made or changed a workload, as the API server and Kubernetes' own controllers keep it with us dead (T55, T69)."""
 
+import uuid
+
 import pytest
 
 from bed import Bed
@@ -103,7 +105,7 @@ def authors_of(body: Json) -> str | None:
 @pytest.mark.parametrize("plural", KINDS)
 def test_t55_nobody_is_born_another_ones_work(bare_cluster: Bed, place: str, plural: str) -> None:
     for user in ("alice", "admin"):
-        for forged in ("bob", "alice\nbob", "bob\nalice", "alice\n", "", "\n", "alice ", "?x"):
+        for forged in ("bob", "alice\nbob", "bob\nalice", "alice\n", "", "\n", "alice ", "?x", "^x"):
             answer = create(bare_cluster, place, plural, a_workload(plural, forged), user)
             assert answer.status == 403, (forged, answer.message)
             assert FORGED in answer.message
@@ -230,6 +232,20 @@ def test_t55_the_deployment_controller_copies_authors_and_keeps_them_equal(bare_
     until({"app:1": "alice\nbob", "app:2": "alice\nbob\nadmin"})
 
 
+def test_t55_the_deployment_controller_drops_nobody(bare_cluster: Bed, place: str) -> None:
+    """Mallory changes the ReplicaSet's template by hand and back: its pods of in between are still being made."""
+    create(bare_cluster, place, "replicasets", a_workload("replicasets", "alice"))
+    path = path_of("replicasets", place, "work")
+    assert patch(bare_cluster, path, named("alice\nbob"), "bob").status == 200
+    headers = {**as_controller("deployment-controller"), "Content-Type": MERGE}
+    for lines in ("alice", "alice\ncarol", ""):
+        answer = bare_cluster.request("PATCH", path, named(lines), headers=headers)
+        assert answer.status == 403
+        assert LOST in answer.message
+    copied = named("carol\nalice\nbob\n?")
+    assert bare_cluster.request("PATCH", path, copied, headers=headers).status == 200
+
+
 def test_t55_a_rollback_loses_no_author(bare_cluster: Bed, place: str) -> None:
     """`kubectl` takes the older ReplicaSet's annotations, too, and the deprecated annotation has the controller do so."""
     create(bare_cluster, place, "deployments", a_workload("deployments", "alice"))
@@ -284,17 +300,20 @@ def test_t55_the_authors_of_jobs_are_not_what_a_cron_job_says_of_them(bare_clust
 
 
 @pytest.mark.parametrize("account", ["cronjob-controller", "deployment-controller"])
-def test_t69_an_empty_line_is_for_kubernetes_own_controllers(bare_cluster: Bed, place: str, account: str) -> None:
-    """Made by a controller, for an owner: of an orphan that keeps the line nobody knows the authors."""
+def test_t69_the_mark_of_a_controller_is_for_kubernetes_own_controllers(
+    bare_cluster: Bed, place: str, account: str
+) -> None:
+    """Made for the owner of that uid: of an orphan, or one with a false owner, nobody knows the authors."""
     plural = "jobs" if account == "cronjob-controller" else "replicasets"
-    answer = create_as(bare_cluster, place, plural, a_workload(plural, ""), account)
+    mark = f"^{uuid.uuid4()}"
+    answer = create_as(bare_cluster, place, plural, a_workload(plural, mark), account)
     assert answer.status == 201, answer.message
     path = path_of(plural, place, "work")
     for lost in ("bob", "?", "bob\n?"):
         assert LOST in patch(bare_cluster, path, named(lost), "bob").message
-    assert patch(bare_cluster, path, named("\nbob"), "bob").status == 200
+    assert patch(bare_cluster, path, named(f"{mark}\nbob"), "bob").status == 200
     for none in ("generic-garbage-collector", "cronjob-controllers"):
-        assert create_as(bare_cluster, place, plural, a_workload(plural, "", name="other"), none).status == 403
+        assert create_as(bare_cluster, place, plural, a_workload(plural, mark, name="other"), none).status == 403
 
 
 def test_t55_no_account_of_ours_names_authors(bare_cluster: Bed, place: str) -> None:
