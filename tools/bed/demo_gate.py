@@ -56,7 +56,12 @@ class _Story(Teller):
         self.answer(name, "alice", "Approve", "I made it, I know it", fails=True)
         self.answer(name, "bob", "Approve", "read only, fine")
         self.until("the pod is free to be scheduled", lambda: self._gates("node-check") == "")
-        self.run("get", "pods", "-n", "demo", "-l", "job-name=node-check", user="alice", shows="Pending")
+        say("... there is no scheduler here; the gate is what would keep one from placing the pod")
+        self.run(
+            "get", "pods", "-n", "demo", "-l", "job-name=node-check", "-o",
+            "custom-columns=NAME:.metadata.name,GATES:.spec.schedulingGates[*].name",
+            user="alice", shows="<none>",
+        )  # fmt: skip
         self.run("get", "areq", name, "-n", "demo", "-o", 'jsonpath={.status.uses}{"\\n"}', shows="node-check")
 
     def _no_means_no(self) -> None:
