@@ -45,6 +45,21 @@ class Gated(Errand):
                 "subjects": subjects,
             }
         )
+        named = {"name": "more", "namespace": namespace}
+        more = [
+            {"apiGroups": [""], "resources": ["pods/ephemeralcontainers", "pods/resize"], "verbs": ["patch"]},
+            {"apiGroups": ["apps"], "resources": ["deployments/status"], "verbs": ["patch"]},
+        ]
+        bed.apply({"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": named, "rules": more})
+        bed.apply(
+            {
+                "apiVersion": f"{RBAC}/v1",
+                "kind": "RoleBinding",
+                "metadata": named,
+                "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "more"},
+                "subjects": subjects,
+            }
+        )
         bed.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "plain", "namespace": namespace}})
         return cls(bed, namespace)
 
@@ -125,7 +140,9 @@ class Gated(Errand):
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
         self.bed.request("POST", "/api/v1/nodes", body)
         ready = {"type": "Ready", "status": "True", "reason": "Test", "message": "is ready"}
-        self.bed.request("PATCH", "/api/v1/nodes/node-1/status", {"status": {"conditions": [ready]}})
+        room = {"cpu": "4", "memory": "8Gi", "pods": "100"}
+        status = {"conditions": [ready], "capacity": room, "allocatable": room}
+        self.bed.request("PATCH", "/api/v1/nodes/node-1/status", {"status": status})
 
     def pods(self, prefix: str = "") -> list[Json]:
         """Those whose names begin so."""

@@ -68,8 +68,6 @@ class Gates:
     """Pods that are changed, by whatever subresource."""
     connections: Decide
     """exec, attach and port-forward; what gates say of these as operations too."""
-    workloads: Decide
-    """Early feedback on what makes pods."""
     actions: Decide
     """Every operation, those above too but for connections."""
 
@@ -80,7 +78,6 @@ def gates(use_cases: Gates) -> Decide:
         (*POD, Operation.CREATE): _both(use_cases.pods, use_cases.actions),
         **{("", each, Operation.UPDATE): _both(use_cases.updates, use_cases.actions) for each in POD_CHANGES},
         **{("", each, Operation.CONNECT): use_cases.connections for each in CONNECTIONS},
-        **{(*each, how): _both(use_cases.workloads, use_cases.actions) for each in WORKLOADS for how in WRITES},
     }
     return _guarded(lambda call: cases.get((call.group, call.resource, call.operation), use_cases.actions)(call))
 
@@ -92,7 +89,7 @@ class Holds:
     pods: Decide
     """Holds pods that are made."""
     workloads: Decide
-    """Stamps authors."""
+    """Stamps the authors of what makes pods, and says early what those will need."""
 
 
 def holds(use_cases: Holds) -> Decide:

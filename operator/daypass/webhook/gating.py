@@ -15,7 +15,7 @@ from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.pods import PodGate
 from daypass.app.admission.gates.settling import Settling
 from daypass.app.admission.gates.uses import Uses
-from daypass.app.admission.gates.workloads import EarlyFeedback, stamp_authors
+from daypass.app.admission.gates.workloads import Workloads
 from daypass.app.ports import Canonical, Clock, Objects
 from daypass.webhook.desk import Gates, Holds, gates, holds
 from daypass.webhook.known import Known
@@ -45,14 +45,12 @@ def gate_doors(needs: Gating) -> tuple[Decide, Decide]:
     settling = Settling(permits, uses, asking, needs.clock, needs.never, needs.count)
     actions = Actions(needs.known, settling, needs.objects, needs.canonical, needs.never, needs.own)
     pod_gate = PodGate(needs.known, inspection, permits, uses, asking, needs.clock, needs.own, needs.count)
-    feedback = EarlyFeedback(inspection)
     gate = gates(
         Gates(
             pods=partial(pods.on_creation, needs=pod_gate),
             updates=partial(pods.on_update, needs=pod_gate),
             connections=Connections(actions, inspection, needs.objects).decide,
-            workloads=feedback,
             actions=actions.decide,
         )
     )
-    return gate, holds(Holds(partial(holding.on_creation, needs=pod_gate), stamp_authors))
+    return gate, holds(Holds(partial(holding.on_creation, needs=pod_gate), Workloads(inspection).decide))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from daypass.app.admission.answer import CONFLICT, INVALID, NOT_GATED, Answer, Call, allow, member, refuse
@@ -168,7 +168,7 @@ async def _judge(seen: Inspected, case: _Case, needs: PodGate) -> Answer:
 
 async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, needs: PodGate) -> Answer:
     wanted = needed(demands)
-    covering = needs.permits.all_for_pod(facts, wanted)
+    covering = _admitted(facts, wanted, case, needs) or needs.permits.all_for_pod(facts, wanted)
     cause, why = causes.of_pod(facts, wanted), ""
     if covering and case.dry_run:
         return allow("Covered", request=covering[0].name)
@@ -196,6 +196,14 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     denied = asked is not None and asked.state is State.DENIED
     answer = refuse("RequestDenied" if denied else "Refused", messages.refusal(facts, demands, told, paste))
     return Answer(allowed=False, decision=answer.decision, message=answer.message, code=answer.code, annotations=named)
+
+
+def _admitted(facts: PodFacts, wanted: Sequence[str], case: _Case, needs: PodGate) -> list[Request]:
+    """The requests under which this very pod was let in, by a maker who is not at hand any more but was judged then."""
+    if not case.sight.made_earlier or case.sight.controller is not None:
+        return []
+    found = needs.permits.all_for_pod(replace(facts, authors_unknown=False), wanted)
+    return [permit for permit in found if any(use.key == facts.uid for use in permit.record.uses)]
 
 
 def _held_already(covering: Sequence[Request], cause: Cause, facts: PodFacts) -> Answer:

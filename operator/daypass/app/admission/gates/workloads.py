@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daypass.app.admission.answer import INVALID, NOT_GATED, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.inspection import Inspection
 from daypass.app.admission.gates.owners import READABLE
@@ -20,21 +20,54 @@ _REPLICA_SETS: Final = "replicasets"
 _POINTER: Final = names.ANNOTATION_AUTHORS.replace("/", "~1")
 
 
-def stamp_authors(call: Call) -> Answer:
-    """Decide what the annotation of authors says once this call is done.
+@dataclass(frozen=True, slots=True)
+class Workloads:
+    """Judges what makes pods, as early as that: what stops anything is said of the pods (T43)."""
 
-    Rule: on creation it names the caller alone, whatever the manifest says; where a known controller creates, it says
-    that, or who is on the Deployment whose annotations a ReplicaSet gets. On update everybody named before stays, also
-    where a PUT or a rollback drops them, and a caller who changes the pod template joins them; who made what has no
-    annotation is not known, and that is recorded beside the caller.
+    inspection: Inspection
+
+    def decide(self, call: Call) -> Answer:
+        """Stamp the authors, and warn of what the pods will need."""
+        authors = authors_after(call)
+        if isinstance(authors, Answer):
+            return authors
+        given = member(call.object, "metadata", "annotations", names.ANNOTATION_AUTHORS)
+        patch = () if call.object is None or given == authors.text else _patch(call.object, authors)
+        warnings = self._early(call, authors)
+        return Answer(allowed=True, decision="Stamped" if patch else "Known", patch=patch, warnings=warnings)
+
+    def _early(self, call: Call, authors: Authors) -> tuple[str, ...]:
+        """What the pods of this template will need, should it be made or changed now."""
+        template = template_of(call.object, call.plural)
+        if not isinstance(template, Mapping) or template == template_of(call.old, call.plural):
+            return ()
+        pod = {"metadata": _mapping(template.get("metadata")), "spec": template.get("spec")}
+        kinds = [OwnerKind(group, kind) for (group, kind), one in READABLE.items() if one.plural == call.plural]
+        try:
+            finds = self.inspection.find(pod, call.namespace, call.caller, *kinds)
+        except UndecidedError:
+            return ()  # its pods will be told
+        if finds is None:
+            return ()
+        by_agents = [one for one in finds.open if is_by_agents(one.by.gate, authors, call.namespace)]
+        return messages.early((*finds.agents, *by_agents))
+
+
+def authors_after(call: Call) -> Authors | Answer:
+    """Who the authors of a workload are once this call is done, or why it is not.
+
+    Rule: on creation the caller alone, whatever the manifest says; where a known controller creates, that it did, or
+    who is on the Deployment whose annotations a ReplicaSet gets. On update everybody named before stays, also where a
+    PUT or a rollback drops them, and a caller who changes the pod template joins them; who made what has no annotation
+    is not known, and that is recorded beside the caller.
     """
     if call.object is None or call.subresource or call.operation not in {Operation.CREATE, Operation.UPDATE}:
         return refuse("UnexpectedCall", "authors are stamped when a workload is created or updated", INVALID)
     given = member(call.object, "metadata", "annotations", names.ANNOTATION_AUTHORS)
     copied = authors_from(given) if isinstance(given, str) and _is_copied(call) else None
     if call.operation is Operation.CREATE:
-        authors = copied or (A_CONTROLLER if is_known_controller(call.caller.username) else joined(NOBODY, call.caller))
         joins = True
+        authors = copied or (A_CONTROLLER if is_known_controller(call.caller.username) else joined(NOBODY, call.caller))
     else:
         stored = member(call.old, "metadata", "annotations", names.ANNOTATION_AUTHORS)
         joins = template_of(call.object, call.plural) != template_of(call.old, call.plural)
@@ -42,43 +75,11 @@ def stamp_authors(call: Call) -> Answer:
             return allow("NobodyKnown")
         before = authors_from(stored)
         authors = (joined(before, call.caller) if joins else before).and_of(copied or NOBODY)
-    if given == authors.text:
-        return allow("AlreadyStamped")
-    wrong = fault(authors) if joins else ""
+    wrong = fault(authors) if joins and given != authors.text else ""
     if wrong:
         # Fail closed: an author who is left out could approve what they made (T55).
         return refuse("AuthorsUnrecordable", wrong)
-    return Answer(allowed=True, decision="Stamped", patch=tuple(_patch(call.object, authors)))
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyFeedback:
-    """Judges a template as the pod that it will make; enforced at the pods alone (T43)."""
-
-    inspection: Inspection
-
-    def __call__(self, call: Call) -> Answer:
-        """Warn of what the pods will need; nothing is stopped or asked for here."""
-        body = call.object
-        template = template_of(body, call.plural)
-        if body is None or not isinstance(template, Mapping):
-            return allow(NOT_GATED)
-        if call.operation is Operation.UPDATE and template == template_of(call.old, call.plural):
-            return allow(NOT_GATED)
-        pod = {"metadata": _mapping(template.get("metadata")), "spec": template.get("spec")}
-        kinds = [OwnerKind(group, kind) for (group, kind), one in READABLE.items() if one.plural == call.plural]
-        try:
-            finds = self.inspection.find(pod, call.namespace, call.caller, *kinds)
-        except UndecidedError:
-            return allow(NOT_GATED)  # its pods will be told
-        if finds is None:
-            return allow(NOT_GATED)
-        authors = authors_from(member(body, "metadata", "annotations", names.ANNOTATION_AUTHORS))
-        by_agents = [one for one in finds.open if is_by_agents(one.by.gate, authors, call.namespace)]
-        demands = (*finds.agents, *by_agents)
-        if not demands:
-            return allow(NOT_GATED)
-        return Answer(allowed=True, decision="WillBeGated", warnings=messages.early(demands))
+    return authors
 
 
 def template_of(body: Json | None, plural: str) -> Any:  # noqa: ANN401 - JSON as it came
@@ -95,10 +96,10 @@ def _is_copied(call: Call) -> bool:
     return call.plural == _REPLICA_SETS and is_known_controller(call.caller.username)
 
 
-def _patch(body: Json, authors: Authors) -> list[Mapping[str, Any]]:
+def _patch(body: Json, authors: Authors) -> tuple[Mapping[str, Any], ...]:
     if isinstance(member(body, "metadata", "annotations"), Mapping):
-        return [{"op": "add", "path": f"/metadata/annotations/{_POINTER}", "value": authors.text}]
-    return [{"op": "add", "path": "/metadata/annotations", "value": {names.ANNOTATION_AUTHORS: authors.text}}]
+        return ({"op": "add", "path": f"/metadata/annotations/{_POINTER}", "value": authors.text},)
+    return ({"op": "add", "path": "/metadata/annotations", "value": {names.ANNOTATION_AUTHORS: authors.text}},)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
