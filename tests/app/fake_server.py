@@ -24,8 +24,10 @@ from daypass.app.ports import (
     APPROVAL_POLICIES,
     CLUSTER_ROLES,
     CONFIG_MAPS,
+    PODS,
     SERVICE_ACCOUNTS,
     AlreadyExistsError,
+    ApiError,
     ConflictError,
     Json,
     Resource,
@@ -107,14 +109,21 @@ class FakeServer:
         self, resource: Resource, name: str, patch: Json, namespace: str = "", subresource: str = ""
     ) -> Json:
         await self._answer("patch", resource)
-        body = self.objects[(resource.plural, namespace, name)]
+        key = (resource.plural, namespace, name)
+        if key not in self.objects:
+            raise ApiError("not found", 404)
+        body = self.objects[key]
         if patch["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
             raise ConflictError("the object has been modified", 409)
-        merged = {**(body.get(subresource) or {}), **patch[subresource]}
+        given = {subresource: patch[subresource]} if subresource else patch
         self._version += 1
-        body[subresource] = {key: value for key, value in merged.items() if value is not None}
-        body["metadata"]["resourceVersion"] = str(self._version)
-        return copy.deepcopy(body)
+        self.objects[key] = merged(body, given)
+        self.objects[key]["metadata"]["resourceVersion"] = str(self._version)
+        return copy.deepcopy(self.objects[key])
+
+    async def evict(self, name: str, uid: str, namespace: str) -> bool:
+        await self._answer("evict", PODS)
+        return await self.delete(PODS, name, uid, namespace)
 
     async def delete(self, resource: Resource, name: str, uid: str, namespace: str = "") -> bool:
         await self._answer("delete", resource)
@@ -134,6 +143,19 @@ class FakeServer:
         self.before.pop(call, lambda: None)()
         if call in self.broken:
             raise self.broken[call]
+
+
+def merged(body: Body, patch: Json) -> Body:
+    """RFC 7386."""
+    found = dict(body)
+    for key, value in patch.items():
+        if value is None:
+            found.pop(key, None)
+        elif isinstance(value, dict):
+            found[key] = merged(found[key] if isinstance(found.get(key), dict) else {}, value)
+        else:
+            found[key] = copy.deepcopy(value)
+    return found
 
 
 class FakeVerifier:
@@ -215,10 +237,16 @@ class Scene:
             journal=self.notes,
             settings=Settings(),
             reports=reports,
+            workloads=self,
             refresh_policies=PolicyRelist(server, self.policies, self.heard),
         )
         self.role(RULES)
         self.server.put(CONFIG_MAPS, "daypass-signing-keys", "daypass-system", data={KEY: "PEM"})
+
+    async def gone(self, _request: object, *, live: bool) -> str:
+        """No workload is gone."""
+        assert live in {True, False}
+        return ""
 
     def heard(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - as kopf calls it
         assert resource is APPROVAL_POLICIES
@@ -237,9 +265,10 @@ class Scene:
         body = self.server.put(SERVICE_ACCOUNTS, name, "shop", metadata={"creationTimestamp": moment(made)})
         self.known.accounts[name] = body["metadata"]["uid"]
 
-    def policy(self, name: str = "p", *, heard: bool = True, **spec: object) -> Body:
+    def policy(self, name: str = "p", *, heard: bool = True, **spec: Any) -> Body:  # noqa: ANN401 - fields of spec
         """A policy that the server has; the controller only if it heard of it."""
         match = {} if spec.get("effect") == "Deny" else {"grants": {"roles": [{"kind": "ClusterRole", "name": "view"}]}}
+        match = spec.pop("match", match)
         answers = {} if "approvals" in spec or match == {} else {"autoApprove": True}
         body = self.server.put(APPROVAL_POLICIES, name, spec={"effect": "Allow", "match": match, **answers, **spec})
         if heard:
@@ -256,6 +285,7 @@ class Scene:
             "subject": subject or {"kind": "User", "name": "alice"},
             **spec,
         }
+        full = {key: value for key, value in full.items() if value is not None}
         metadata = {"creationTimestamp": moment(NOW)}
         body = self.server.put(ACCESS_REQUESTS, name, "shop", spec=full, metadata=metadata)
         self.requests.take(copy.deepcopy(body))
@@ -268,12 +298,13 @@ class Scene:
         *,
         key: str = KEY,
         heard: bool = True,
+        who: str = "bob",
     ) -> None:
         """A review by bob, of what status says now."""
         body = self.server.objects[(ACCESS_REQUESTS.plural, "shop", name)]
         status = body.setdefault("status", {})
         uid, digest = body["metadata"]["uid"], status.get("digest", "")
-        review = Review(1, uid, digest, decision, a_person("bob"), NOW, key, "c2lnbmVk")
+        review = Review(1, uid, digest, decision, a_person(who), NOW, key, "c2lnbmVk")
         status["reviews"] = [*status.get("reviews", []), review_json(review)]
         self.edited(name, heard=heard)
 

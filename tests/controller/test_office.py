@@ -76,7 +76,7 @@ async def patrolled(work: Any, monkeypatch: pytest.MonkeyPatch) -> Office:  # no
     monkeypatch.setattr(module, "PATROL_SECONDS", 0.01)
     monkeypatch.setattr(module, "RELIST_PAUSE", 0.01)
     office = Office(StandingClock(), Requests(), Policies())
-    office.equip(work, work, work)
+    office.equip(work, work, work, work)
     office.relist_soon()
     patrol = asyncio.create_task(office.patrol(work))
     with suppress(TimeoutError):

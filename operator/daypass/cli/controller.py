@@ -41,6 +41,13 @@ def controller(
     kubeconfig: KubeconfigOption = None,
     health_address: HealthAddressOption = DEFAULT_HEALTH_ADDRESS,
     retention_seconds: RetentionOption = 30 * DAY_SECONDS,
+    never_namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="No gate ever covers this namespace, besides kube-system and our own; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     log_level: LogLevelOption = "info",
 ) -> None:
     """Decide requests, give access and end it on time; one of several replicas leads."""
@@ -52,7 +59,9 @@ def controller(
 
     async def main() -> NoReturn:
         connection = await connect(server, service_account_dir, kubeconfig)
-        code = await run(connection, Options(namespace, health_address, retention_seconds))
+        code = await run(
+            connection, Options(namespace, health_address, retention_seconds, frozenset(never_namespace or ()))
+        )
         logging.shutdown()
         sys.stdout.flush()
         # Not by returning: asyncio would wait for tasks of kopf that may never end, and nobody would lead (T38).

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from daypass.app.holds.eviction import Evictions
 from daypass.app.ports import Json, Objects, Resource, UnavailableError
 from daypass.domain.times import moment_from
 
@@ -54,6 +55,22 @@ class LeaderObjects:
             # Fail closed: another may lead already.
             message = "the Lease is not held"
             raise NotLeadingError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderEvictions:
+    """Evictions, for as long as we lead."""
+
+    evictions: Evictions
+    leading: Callable[[], bool]
+
+    async def evict(self, name: str, uid: str, namespace: str) -> bool:
+        """As ``Evictions.evict``; raises NotLeadingError."""
+        if not self.leading():
+            # Fail closed: another may lead already.
+            message = "the Lease is not held"
+            raise NotLeadingError(message)
+        return await self.evictions.evict(name, uid, namespace)
 
 
 def acted_until(spec: Json | None) -> datetime | None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -12,6 +13,8 @@ import structlog
 from daypass.app.grants.reconcile import Reconciler
 from daypass.app.grants.requests import Entry, Requests
 from daypass.app.grants.sweep import Sweep
+from daypass.app.holds.pods import HeldPod
+from daypass.app.holds.tending import Tending
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, Json, Resource
 from daypass.controller.alarm import Alarm
@@ -24,6 +27,7 @@ from daypass.observe import metrics
 
 WORKERS: Final = 24
 PATROL_SECONDS: Final = 60.0
+PERMITS_SECONDS: Final = 30.0
 RELIST_PATROLS: Final = 5
 RELIST_PAUSE: Final = 2.0
 FIGURES_SECONDS: Final = 5.0
@@ -41,13 +45,15 @@ class Office:
         self._alarm = Alarm(clock, self._ring)
         self._patrols = 0
         self._relist_now = asyncio.Event()
+        self._policies_changed: Callable[[], None] = _nobody
         self._reconciler: Reconciler | None = None
         self._reports: Reports | None = None
         self._sweep: Sweep | None = None
+        self._tending: Tending | None = None
 
-    def equip(self, reconciler: Reconciler, reports: Reports, sweep: Sweep) -> None:
+    def equip(self, reconciler: Reconciler, reports: Reports, sweep: Sweep, tending: Tending) -> None:
         """Give it the use cases, which need its callbacks."""
-        self._reconciler, self._reports, self._sweep = reconciler, reports, sweep
+        self._reconciler, self._reports, self._sweep, self._tending = reconciler, reports, sweep, tending
 
     def heard(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - a callback
         """A request or a policy is new, changed or gone."""
@@ -84,6 +90,25 @@ class Office:
         for entry in self._open():
             if entry.slim is not None and f"{entry.slim.subject.namespace}/{entry.slim.subject.name}" == account:
                 self._queue.put(Work(Task.RECONCILE, entry.key))
+
+    def pod_arrived(self, pod: HeldPod) -> None:
+        """A held pod is new or changed: for those that may let it go."""
+        for key in self._tending.concerned(pod) if self._tending is not None else ():
+            self._queue.put(Work(Task.TEND, key))
+
+    def pod_vanished(self, pod: HeldPod) -> None:
+        """A pod is held no more, and perhaps not by us."""
+        name = self._tending.vanished(pod) if self._tending is not None else ""
+        if name:
+            self._queue.put(Work(Task.MISS, name))
+
+    def follow_policies(self, changed: Callable[[], None]) -> None:
+        """Tell somebody else too whenever a policy is new, changed or gone."""
+        self._policies_changed = changed
+
+    def gate_settled(self, policy: str) -> None:
+        """A policy's gate came into force, or can't."""
+        self._queue.put(Work(Task.REPORT, policy))
 
     def policy_failed(self, name: str, message: str) -> None:
         """A policy could not be evaluated: it says so."""
@@ -148,10 +173,21 @@ class Office:
         there = {body["metadata"]["uid"] for body in bodies}
         for entry in self._requests.entries():
             if entry.uid not in there and await client.get(ACCESS_REQUESTS, *reversed(entry.key.split("/"))) is None:
-                self._requests.drop(entry.key, entry.uid)
-                self._queue.put(Work(Task.BURY, entry.uid))
+                self._drop(entry.key, entry.uid)
         for body in bodies:
             self._heard_request(body, gone=False)
+
+    async def patrol_permits(self) -> None:
+        """Look now and then for workloads that are gone, and at what waits; slowly, for nothing is given by it."""
+        while self._tending is not None:
+            await asyncio.sleep(PERMITS_SECONDS)
+            try:
+                async for key in self._tending.patrol():
+                    self._queue.put(Work(Task.RECONCILE, key))
+            except ApiError as error:
+                log.warning("patrol of permits failed", error=error.message, code=error.code)
+            for key in self._tending.waited_for():
+                self._queue.put(Work(Task.TEND, key))
 
     async def figures(self) -> None:
         """Keep the gauges."""
@@ -164,25 +200,36 @@ class Office:
             metrics.grants_active.set(states[State.ACTIVE])
             if self._sweep is not None:
                 metrics.bindings_overdue.set(len(self._sweep.overdue(GRACE)))
+            if self._tending is not None:
+                metrics.held_pods.set(len(self._tending.pods))
             await asyncio.sleep(FIGURES_SECONDS)
 
     def _heard_request(self, body: Json, *, gone: bool) -> None:
         metadata = body["metadata"]
         if gone:
-            key = f"{metadata['namespace']}/{metadata['name']}"
-            if self._requests.drop(key, metadata["uid"]):
-                self._alarm.set(key, None)
-            self._queue.put(Work(Task.BURY, metadata["uid"]))
+            self._drop(f"{metadata['namespace']}/{metadata['name']}", metadata["uid"])
             return
         entry = self._requests.take(body)
         if entry is not None:
             self._queue.put(Work(Task.RECONCILE, entry.key))
+
+    def _drop(self, key: str, uid: str) -> None:
+        """A request is gone: what it gave goes too."""
+        entry = self._requests.get(key)
+        if self._requests.drop(key, uid):
+            self._alarm.set(key, None)
+            self._alarm.set(f"{_PERMIT}{key}", None)
+            slim = entry.slim if entry is not None else None
+            if slim is not None and slim.permits and self._tending is not None and self._tending.dropped(slim):
+                self._queue.put(Work(Task.TEND, uid))
+        self._queue.put(Work(Task.BURY, uid))
 
     def _heard_policy(self, body: Json, *, gone: bool) -> None:
         name = body["metadata"]["name"]
         news = self._policies.drop(name, body["metadata"]["uid"]) if gone else self._policies.take(body)
         if not news:
             return
+        self._policies_changed()
         for entry in self._open():
             if entry.slim is None or entry.slim.record.start_time is None:
                 self._queue.put(Work(Task.RECONCILE, entry.key))
@@ -196,6 +243,9 @@ class Office:
         if name.startswith(_POLICY):
             self._queue.put(Work(Task.REPORT, name.removeprefix(_POLICY)))
             return
+        if name.startswith(_PERMIT):
+            self._queue.put(Work(Task.TEND, name.removeprefix(_PERMIT)))
+            return
         entry = self._requests.get(name)
         end = entry.slim.record.expiration_time if entry is not None and entry.slim is not None else None
         if end is not None and end <= self._clock.now() and entry is not None and entry.state is State.ACTIVE:
@@ -204,7 +254,7 @@ class Office:
             self._queue.put(Work(Task.RECONCILE, name))
 
     async def _do(self, work: Work) -> None:
-        if self._reconciler is None or self._reports is None or self._sweep is None:
+        if self._reconciler is None or self._reports is None or self._sweep is None or self._tending is None:
             return
         match work.task:
             case Task.CUT:
@@ -216,6 +266,14 @@ class Office:
                 started = time.perf_counter()
                 self._alarm.set(work.name, await self._reconciler.reconcile(work.name))
                 metrics.reconcile_duration.observe(time.perf_counter() - started)
+                entry = self._requests.get(work.name)
+                if entry is not None and entry.slim is not None and entry.slim.permits:
+                    self._queue.put(Work(Task.TEND, work.name))
+            case Task.TEND:
+                self._alarm.set(f"{_PERMIT}{work.name}", await self._tending.tend(work.name))
+            case Task.MISS:
+                for key in await self._tending.missed(work.name):
+                    self._queue.put(Work(Task.RECONCILE, key))
             case Task.REPORT:
                 self._alarm.set(f"{_POLICY}{work.name}", await self._reports.report(work.name))
 
@@ -226,6 +284,11 @@ class Office:
 
 
 _POLICY: Final = "policy "
+_PERMIT: Final = "permit "
+
+
+def _nobody() -> None:
+    return
 
 
 def _urgency(entry: Entry) -> tuple[bool, bool, str]:

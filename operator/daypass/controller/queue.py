@@ -26,14 +26,18 @@ class Task(Enum):
     """Take away access whose time is over."""
     BURY = "bury"
     """Remove the grant of a request that is gone."""
+    TEND = "tend"
+    """See to a permit: pods that it lets go, uses, pods that it takes with it."""
     RECONCILE = "reconcile"
     REPORT = "report"
     """Report on a policy."""
+    MISS = "miss"
+    """Find out why a pod is held no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One thing to do; ``name`` is a request's key or uid, or a policy's name."""
+    """One thing to do; ``name`` is a request's key or uid, a policy's name, or a pod's key."""
 
     task: Task
     name: str

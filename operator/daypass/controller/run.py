@@ -17,11 +17,15 @@ from daypass.app.grants.reconcile import Reconciler, Settings
 from daypass.app.grants.requests import Requests
 from daypass.app.grants.sweep import Sweep
 from daypass.app.grants.votes import Ballots
+from daypass.app.holds.pods import HeldPods
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError
 from daypass.controller import watching
+from daypass.controller.gates import GateKeeping
+from daypass.controller.hold_journal import KubernetesHoldJournal
+from daypass.controller.holds import tending_of
 from daypass.controller.journal import KubernetesJournal
-from daypass.controller.leadership import LeaderObjects, acted_until
+from daypass.controller.leadership import LeaderEvictions, LeaderObjects, acted_until
 from daypass.controller.office import Office
 from daypass.controller.relisting import PolicyRelist
 from daypass.controller.watches import Watches
@@ -29,6 +33,7 @@ from daypass.domain import names
 from daypass.expressions.cel import CelExpressions
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
+from daypass.kube.discovery import Discovery
 from daypass.kube.events import Recorder
 from daypass.kube.lease import Lease, LeaseLostError
 from daypass.observe import metrics
@@ -56,6 +61,13 @@ class Options:
     namespace: str
     health_address: str
     retention_seconds: int
+    never: frozenset[str] = frozenset()
+    """Namespaces in which nothing is granted, and so nothing gated, besides kube-system and our own."""
+
+    @property
+    def ungated(self) -> frozenset[str]:
+        """All of them."""
+        return self.never | {"kube-system", self.namespace}
 
 
 class Readiness:
@@ -102,10 +114,12 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     requests, policies = Requests(), Policies()
     office = Office(clock, requests, policies)
     grants = Grants(office.grant_changed)
+    pods = HeldPods(office.pod_arrived, office.pod_vanished)
     watches = Watches(
         client,
         grants,
         policies,
+        pods,
         role_changed=office.role_changed,
         namespace_changed=office.namespace_changed,
         account_changed=office.account_changed,
@@ -114,9 +128,20 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     ballots = Ballots(objects, clock, options.namespace, ReviewVerifier)
     judge = Judge(watches, requests, ballots, expressions, canonical_json, office.policy_failed)
     hand = Hand(objects, clock, grants, journal)
-    reports = Reports(objects, clock, policies, expressions)
+    gates = GateKeeping(client, objects, policies, recorder, options.namespace, options.ungated, office.gate_settled)
+    office.follow_policies(gates.changed)
+    reports = Reports(objects, clock, policies, expressions, gates.keeper)
     sweep = Sweep(objects, clock, requests, grants, hand, journal)
     refresh_policies = PolicyRelist(client, policies, office.heard)
+    tending = tending_of(
+        judge,
+        reports,
+        LeaderEvictions(client, lease.held),
+        Discovery(client),
+        pods,
+        KubernetesHoldJournal(recorder),
+        never=options.ungated,
+    )
     reconciler = Reconciler(
         objects=objects,
         clock=clock,
@@ -128,9 +153,10 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         journal=journal,
         settings=Settings(options.retention_seconds, acted_until(lease.taken_over)),
         reports=reports,
+        workloads=tending.workloads,
         refresh_policies=refresh_policies,
     )
-    office.equip(reconciler, reports, sweep)
+    office.equip(reconciler, reports, sweep, tending)
 
     async def begin() -> None:
         await watches.chain_synced()
@@ -144,13 +170,16 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         await sweep.bury_orphans()
         office.open()
 
-    lasting = [asyncio.create_task(one) for one in (lease.hold(), recorder.run(), *(one.run() for one in watches.all))]
+    caches = (*watches.all, *gates.caches)
+    lasting = [asyncio.create_task(one) for one in (lease.hold(), recorder.run(), *(one.run() for one in caches))]
     finishing: list[asyncio.Task[None]] = []
     stopping = asyncio.create_task(stop.wait())
     try:
         if not await _unless_stopped(stop, _until_done(begin), *lasting):
             return _code(*lasting) or int(not stop.is_set())
-        lasting += [asyncio.create_task(one) for one in (office.patrol(client), office.figures())]
+        # The gates of all policies are known by now: before that, those not heard of yet would be uncovered.
+        patrols = (office.patrol(client), office.patrol_permits(), office.figures(), gates.run())
+        lasting += [asyncio.create_task(one) for one in patrols]
         finishing += [asyncio.create_task(one) for one in (office.work(), _watch(client, office, readiness, stop))]
         readiness.busy = ""
         await asyncio.wait([*lasting, *finishing, stopping], return_when="FIRST_COMPLETED")

@@ -10,17 +10,22 @@ from daypass.api.convert import role_from
 from daypass.app.fresh_reads import FreshRead
 from daypass.app.grants import manifests
 from daypass.app.grants.found import FoundObject, Grants
+from daypass.app.holds.pods import HeldPods, held_pod_from
 from daypass.app.policies.known import Policies
-from daypass.app.ports import CLUSTER_ROLES, JOBS, NAMESPACES, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Json
+from daypass.app.ports import CLUSTER_ROLES, JOBS, NAMESPACES, PODS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, Json
 from daypass.domain import names
 from daypass.domain.permissions import ResolvedRole, RoleReference
 from daypass.domain.policy import Policy
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 from daypass.observe import metrics
+from daypass.signing.canonical import canonical_json
 
-NAMES: Final = ("jobs", "rolebindings", "grantroles", "roles", "clusterroles", "namespaces", "serviceaccounts")
-"""How metrics call them; roles of grants are watched apart from all others."""
+NAMES: Final = (
+    "jobs", "rolebindings", "grantroles", "roles", "clusterroles", "namespaces", "serviceaccounts", "heldpods"
+)  # fmt: skip
+"""How metrics call them; roles of grants are watched apart from all others, and of pods only those that are held."""
+HELD: Final = f"{names.LABEL_HELD}=true"
 
 RoleChanged = Callable[[RoleReference, str], None]
 NameChanged = Callable[[str], None]
@@ -34,6 +39,7 @@ class Watches:
         client: Client,
         grants: Grants,
         policies: Policies,
+        pods: HeldPods,
         *,
         role_changed: RoleChanged,
         namespace_changed: NameChanged,
@@ -67,8 +73,16 @@ class Watches:
         self._cluster_roles = Cache(client, CLUSTER_ROLES, keep=role_from, changed=role)
         self._namespaces = Cache(client, NAMESPACES, keep=_labels, changed=labels)
         self._accounts = Cache(client, SERVICE_ACCOUNTS, keep=_uid, changed=account)
+        self._held = Cache(
+            client,
+            PODS,
+            keep=partial(held_pod_from, canonical=canonical_json),
+            changed=lambda _key, old, new: pods.heard(old, new),
+            label_selector=HELD,
+        )
         self.world: tuple[Cache[Any], ...] = (self._roles, self._cluster_roles, self._namespaces, self._accounts)
-        self.all: tuple[Cache[Any], ...] = (*self.chain, *self.world)
+        # Nothing that is granted waits for held pods to be known.
+        self.all: tuple[Cache[Any], ...] = (*self.chain, *self.world, self._held)
         for at, name in enumerate(NAMES):
             _follow(name, self.all[at])
 

@@ -143,6 +143,15 @@ pods_evicted = counter(
     "Pods to be evicted because their permit had ended, by result: evicted or refused (and tried again).",
     "result",
 )
+gates_not_in_force = gauge(
+    "daypass_gates_not_in_force",
+    "Policies whose gate is not in the webhook configurations; their condition Ready says why: must be 0.",
+)
+gates_restored = counter(
+    "daypass_gates_restored_total",
+    "Webhook configurations of the gates that somebody changed or deleted and that were restored, by configuration.",
+    "configuration",
+)
 events_dropped = counter("daypass_events_dropped_total", "Events that were not published.")
 
 # The webhook

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from daypass.app.gates import cel
-from daypass.app.gates.conditions import Condition
+from daypass.app.gates.conditions import Condition, within
 from daypass.app.gates.people import CALLER, CALLERS_GROUPS, EVERYBODY, People
 from daypass.domain import names
 from daypass.domain.policy import ActionGate
@@ -48,17 +48,14 @@ def rules(gate: ActionGate) -> list[dict[str, Any]]:
 
 def conditions(gate: ActionGate) -> list[Condition]:
     """What else decides: namespace, name, caller, whom a binding names; in doubt a call reaches us."""
-    found = [_NOT_THE_CLUSTER]
     expressions = {
         "operation": _listed_or_sets_an_owner(gate),
-        "namespace": _namespace(gate),
         "object": _name(gate),
         "caller": _caller(gate),
         "binding-subject": _binding(gate),
     }
-    return found + [
-        {"name": name, "expression": expression} for name, expression in expressions.items() if expression != cel.TRUE
-    ]
+    given = [{"name": name, "expression": value} for name, value in expressions.items() if value != cel.TRUE]
+    return within(_namespace(gate), [_NOT_THE_CLUSTER, *given])
 
 
 def literal_namespaces(gate: ActionGate) -> tuple[str, ...] | None:

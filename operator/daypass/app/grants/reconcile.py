@@ -19,7 +19,7 @@ from daypass.app.grants.found import Grants
 from daypass.app.grants.journal import Journal
 from daypass.app.grants.judge import Judge, Judgement
 from daypass.app.grants.requests import Entry, Requests
-from daypass.app.grants.surroundings import Known, Surroundings, surroundings
+from daypass.app.grants.surroundings import Known, Surroundings, Workloads, surroundings
 from daypass.app.grants.unreadable import tell_unreadable
 from daypass.app.policies.known import Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Json, Objects
@@ -60,6 +60,7 @@ class Reconciler:
     journal: Journal
     settings: Settings
     reports: Reports
+    workloads: Workloads
     refresh_policies: Callable[[], Awaitable[None]]
     """Reads all policies live, and forgets those that are gone."""
     _subjects: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -184,7 +185,15 @@ class Reconciler:
         return body
 
     async def _around(self, request: Request, *, live: bool) -> Surroundings:
-        """What the request needs; of exact rules also that the operator holds them, which the API server demands."""
+        """What the request needs; of exact rules also that the operator holds them, which the API server demands.
+
+        A permit that Daypass asked for itself needs the workload for which it did.
+        """
+        if request.permits:
+            around, gone = await asyncio.gather(
+                surroundings(request, self.known, self.objects, live=live), self.workloads.gone(request, live=live)
+            )
+            return replace(around, missing=gone) if gone else around
         around = await surroundings(request, self.known, self.objects, live=live)
         if around.trouble or around.missing or not isinstance(request.grant, RulesGrant):
             return around

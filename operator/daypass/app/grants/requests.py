@@ -10,7 +10,10 @@ from daypass.api.convert import request_from
 from daypass.api.malformed import MalformedError
 from daypass.app.ports import Json
 from daypass.domain.conditions import State, state_of
-from daypass.domain.request import Request
+from daypass.domain.request import ActionGrant, Request, WorkloadGrant
+
+Workload = tuple[str, str, str]
+"""Namespace, ServiceAccount, and digest of what runs; empty for a request that does not say."""
 
 WARM: Final = 1024
 """So many of those heard last are kept unpacked, since most are looked at right after."""
@@ -24,7 +27,7 @@ class Entry:
     uid: str
     version: str
     slim: Request | None
-    """Without spec and reviews; None when it could not be read: ``fault`` says why."""
+    """Without spec, reviews and findings; None when it could not be read: ``fault`` says why."""
     fault: str
     whole: Request | None
     """Where it could be read, and is at hand."""
@@ -63,6 +66,7 @@ class Requests:
         self._entries: dict[str, Entry] = {}
         self._keys: dict[str, str] = {}
         self._subjects: dict[str, set[str]] = {}
+        self._workloads: dict[Workload, set[str]] = {}
         self._warm: dict[str, Entry] = {}
 
     def take(self, body: Json) -> Entry | None:
@@ -76,7 +80,7 @@ class Requests:
         slim, whole, fault = None, None, ""
         try:
             whole = request_from(kept, known.whole if known is not None else None)
-            slim = replace(whole, spec={}, reviews=())
+            slim = _slim(whole)
         except MalformedError as error:
             fault = str(error)
         entry = Entry(key, metadata["uid"], metadata["resourceVersion"], slim, fault, whole, kept)
@@ -90,6 +94,9 @@ class Requests:
         self._keys[entry.uid] = key
         if slim is not None:
             self._subjects.setdefault(slim.subject.username, set()).add(key)
+            workload = _workload(slim)
+            if workload is not None:
+                self._workloads.setdefault(workload, set()).add(key)
         return entry
 
     def drop(self, key: str, uid: str) -> bool:
@@ -119,6 +126,12 @@ class Requests:
         found = (self._entries[key].slim for key in self._subjects.get(request.subject.username, ()))
         return [one for one in found if one is not None and one.uid != request.uid]
 
+    def workloads(self, namespace: str, service_account: str, digest: str) -> Sequence[Request]:
+        """The requests that may be for a pod which runs this, without spec, reviews and findings."""
+        of = ((namespace, service_account, digest), (namespace, service_account, ""))
+        found = (self._entries[key].slim for one in of for key in self._workloads.get(one, ()))
+        return [one for one in found if one is not None]
+
     def __len__(self) -> int:
         """How many are kept."""
         return len(self._entries)
@@ -127,6 +140,23 @@ class Requests:
         self._keys.pop(entry.uid, None)
         if entry.slim is not None:
             _discard(self._subjects, entry.slim.subject.username, entry.key)
+            _discard(self._workloads, _workload(entry.slim), entry.key)
+
+
+def _workload(request: Request) -> Workload | None:
+    """Which pods a request may be for."""
+    grant = request.grant
+    if not isinstance(grant, WorkloadGrant):
+        return None
+    return (request.namespace, grant.service_account_name, grant.pod_template_digest)
+
+
+def _slim(whole: Request) -> Request:
+    """What others need of a request; the findings of a permit are for its readers."""
+    grant = whole.grant
+    if isinstance(grant, WorkloadGrant | ActionGrant):
+        grant = replace(grant, findings=())
+    return replace(whole, grant=grant, spec={}, reviews=())
 
 
 def _without_managed_fields(body: Json) -> dict[str, Any]:

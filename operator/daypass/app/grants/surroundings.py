@@ -47,6 +47,14 @@ class Known(Protocol):
         ...
 
 
+class Workloads(Protocol):
+    """The workloads for which Daypass made requests itself."""
+
+    async def gone(self, request: Request, *, live: bool) -> str:
+        """What is gone that a request was made for, for a person; empty while it is there, or nobody can tell."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The values for one request at one moment."""

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 from daypass.api.convert import policy_from, rules_from
@@ -130,6 +130,14 @@ def _identity(body: Json) -> tuple[str, int]:
     return (body["metadata"]["uid"], body["metadata"].get("generation", 0))
 
 
+class Gates(Protocol):
+    """What keeps the gates of policies in force; ``app.gates.keeper`` implements it."""
+
+    def fault(self, policy: Policy) -> str | None:
+        """What keeps a policy's gate from being in force; empty where it is, None while that is not known yet."""
+        ...
+
+
 @dataclass(slots=True)
 class Reports:
     """Says of a policy what its author should know, and writes it down when that changes."""
@@ -138,6 +146,7 @@ class Reports:
     clock: Clock
     policies: Policies
     expressions: Expressions
+    gates: Gates | None = None
     _held: tuple[datetime, tuple[Rule, ...]] | None = field(default=None)
     _allowances: dict[tuple[tuple[str, str], ...], datetime] = field(default_factory=dict)
     _asking: WeakValueDictionary[tuple[tuple[str, str], ...], asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -151,7 +160,7 @@ class Reports:
         faults = await self._faults(name)
         generation = body["metadata"].get("generation", 0)
         current: Mapping[str, Any] = body.get("status") or {}
-        told = _conditions(current, faults, generation, now)
+        told = _conditions(current, faults, self._progress(name), generation, now)
         wanted = {"observedGeneration": generation, "conditions": [condition_json(one) for one in told]}
         if any(current.get(key) != value for key, value in wanted.items()):
             patch = {"metadata": {"resourceVersion": body["metadata"]["resourceVersion"]}, "status": wanted}
@@ -172,12 +181,27 @@ class Reports:
         failed = self.policies.fault(name, self.clock.now())
         if failed:
             found.append(("ExpressionFailed", failed))
+        unguarded = self._gate_fault(policy)
+        if unguarded:
+            found.append(("GateNotInForce", f"the gate is not in force: {unguarded}"))
         if policy.match.grants is not None and policy.effect is policy.effect.ALLOW:
             for role in policy.match.grants.roles:
                 if not await self._may_bind(role, policy):
                     found.append(("NotGrantable", f"Daypass may not bind {role.kind} {role.name}: see grantableRoles"))
             found += await self._beyond(policy.match.grants.rules)
         return tuple(found)
+
+    def _gate_fault(self, policy: Policy) -> str | None:
+        return "" if policy.gate is None or self.gates is None else self.gates.fault(policy)
+
+    def _progress(self, name: str) -> tuple[str, str, str]:
+        """Status, reason and message of Ready where nothing is wrong."""
+        policy = self.policies.find(name)
+        if policy is None or policy.gate is None:
+            return ("True", "Ready", "The policy is in force.")
+        if self._gate_fault(policy) is None:
+            return ("False", "GatePending", "The gate is not in the webhook configuration yet.")
+        return ("True", "Ready", "The policy is in force, and its gate is in the webhook configuration.")
 
     async def _may_bind(self, role: RoleReference, policy: Policy) -> bool:
         attributes = {
@@ -234,17 +258,17 @@ class Reports:
 
 
 def _conditions(
-    current: Mapping[str, Any], faults: Sequence[tuple[str, str]], generation: int, now: datetime
+    current: Mapping[str, Any],
+    faults: Sequence[tuple[str, str]],
+    progress: tuple[str, str, str],
+    generation: int,
+    now: datetime,
 ) -> list[Condition]:
-    message = "; ".join(text for _, text in faults)[:MAX_MESSAGE]
-    told = [("Ready", "False" if faults else "True")]
+    status, reason, text = progress
     if faults:
-        told.append(("Stalled", "True"))
-    reason = faults[0][0] if faults else "Ready"
-    text = message or "The policy is in force."
-    return [
-        Condition(kind, status, reason, text, generation, _since(current, kind, status, now)) for kind, status in told
-    ]
+        status, reason, text = "False", faults[0][0], "; ".join(text for _, text in faults)[:MAX_MESSAGE]
+    told = [("Ready", status), *([("Stalled", "True")] if faults else [])]
+    return [Condition(kind, value, reason, text, generation, _since(current, kind, value, now)) for kind, value in told]
 
 
 def _since(current: Mapping[str, Any], kind: str, status: str, now: datetime) -> datetime:

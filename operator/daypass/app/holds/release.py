@@ -1,0 +1,153 @@
+"""Lets held pods go under an approved request: first the uses are written down, then the gates are taken off.
+
+In this order a kill at any moment costs nobody anything (T37): a pod whose use is written and whose gate is still on
+goes without another use, and a pod whose gate is off has its use.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Final
+
+from daypass.app.admission.gates.owners import NO_OWNER, Chain
+from daypass.app.grants.requests import Entry
+from daypass.app.grants.votes import Ballots
+from daypass.app.holds.journal import HoldJournal
+from daypass.app.holds.ledger import Ledger
+from daypass.app.holds.pods import HeldPod, HeldPods, held_pod_from
+from daypass.app.holds.standing import Standings, is_for
+from daypass.app.ports import PODS, ApiError, Canonical, Clock, ConflictError, Objects, RefusedError
+from daypass.domain import names, permits
+from daypass.domain.deadlines import floor
+from daypass.domain.request import Request, Use, WorkloadGrant
+
+AT_ONCE: Final = 24
+"""Fewer than the client writes at a time, so that no other grant waits behind five hundred pods."""
+ATTEMPTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The means."""
+
+    objects: Objects
+    clock: Clock
+    ballots: Ballots
+    pods: HeldPods
+    standings: Standings
+    ledger: Ledger
+    journal: HoldJournal
+    canonical: Canonical
+
+    async def let_go(self, entry: Entry) -> None:
+        """Let go the pods that a request covers at this moment. Raises ApiError: try again, from the beginning.
+
+        ConflictError when somebody wrote to the request meanwhile: a review that takes it back may be among it (T34).
+        """
+        request, _ = entry.opened()
+        grant, began = request.grant, self.clock.now()
+        if not isinstance(grant, WorkloadGrant) or not permits.is_open(request, began):
+            return
+        waiting = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
+        if not waiting:
+            return
+        chains, genuine = await asyncio.gather(self.standings.above(waiting), self.ballots.genuine(request))
+        covered, uses = self._covered(replace(request, reviews=tuple(genuine)), waiting, chains)
+        if not covered:
+            return
+        # Either call proves that the request is, now, what was judged: a compare-and-swap, or a look.
+        if uses != request.record.uses:
+            await self.ledger.write(entry, uses)
+        else:
+            await self.ledger.confirm(entry)
+        turns = asyncio.Semaphore(AT_ONCE)
+        done = await asyncio.gather(*(self._open(request, pod, turns) for pod in covered), return_exceptions=True)
+        for pod, result in zip(covered, done, strict=True):
+            if result is True:
+                self.journal.released(pod, request.name, (self.clock.now() - began).total_seconds())
+        for result in done:
+            if isinstance(result, BaseException):
+                raise result
+
+    def _covered(
+        self, request: Request, waiting: Sequence[HeldPod], chains: Mapping[str, Chain]
+    ) -> tuple[list[HeldPod], tuple[Use, ...]]:
+        """Those that the request covers, the first made first, and the uses with theirs; the others hear why not."""
+        now, covered, counted = self.clock.now(), list[HeldPod](), request
+        for pod in waiting:
+            chain = NO_OWNER if pod.controller is None else chains[pod.controller.uid]
+            if not is_for(request, pod, chain):
+                continue
+            facts = self.standings.facts(request, pod, chain)
+            why = permits.refusal(counted, facts, self.standings.needed(request, facts), now)
+            if why:
+                text = f"Stays held: AccessRequest {request.name} is approved, but {why}."
+                self.journal.told(pod, "HoldContinues", text, warning=True)
+                continue
+            covered.append(pod)
+            uses = _with(counted.record.uses, Use(pod.uid, PODS.kind, pod.name, pod.uid, floor(now), confirmed=True))
+            counted = replace(counted, record=replace(counted.record, uses=uses))
+        return covered, counted.record.uses
+
+    async def _open(self, request: Request, pod: HeldPod, turns: asyncio.Semaphore) -> bool:
+        """Take the gate off one pod; whether we did."""
+        async with turns:
+            for _ in range(ATTEMPTS):
+                if not permits.is_open(request, self.clock.now()):
+                    return False
+                self.pods.let_go(pod)  # before the call, so that the watch tells no news of it
+                try:
+                    await self.objects.merge_patch(PODS, pod.name, _patch(pod), pod.namespace)
+                except ConflictError:
+                    fresh = await self._again(pod)
+                    if fresh is None:
+                        return False
+                    pod = fresh
+                except ApiError as error:
+                    if error.code == HTTPStatus.NOT_FOUND:
+                        return False
+                    self.pods.kept(pod)
+                    if isinstance(error, RefusedError):
+                        text = f"Stays held: the API server does not let it go: {error.message}"
+                        self.journal.told(pod, "HoldContinues", text, warning=True)
+                    raise
+                else:
+                    return True
+            self.pods.kept(pod)
+            text = f"pod {pod.namespace}/{pod.name} is changed by others all the time"
+            raise ConflictError(text)
+
+    async def _again(self, pod: HeldPod) -> HeldPod | None:
+        """The pod as it is now, if it is still held and what was judged."""
+        try:
+            body = await self.objects.get(PODS, pod.name, pod.namespace)
+        except ApiError:
+            self.pods.kept(pod)
+            raise
+        if body is None or body["metadata"]["uid"] != pod.uid:
+            return None
+        fresh = held_pod_from(body, self.canonical)
+        if not fresh.held or fresh.deleting:
+            return None
+        if (fresh.digest, fresh.account, fresh.controller) != (pod.digest, pod.account, pod.controller):
+            # Fail closed: it runs something else, or for somebody else, than what was judged.
+            self.pods.kept(fresh)
+            return None
+        return fresh
+
+
+def _with(uses: Sequence[Use], own: Use) -> tuple[Use, ...]:
+    """The uses with one more; the pod that has one needs no other (T37)."""
+    if any(use.key == own.key for use in uses):
+        return tuple(replace(use, confirmed=True) if use.key == own.key else use for use in uses)
+    return (*uses, own)
+
+
+def _patch(pod: HeldPod) -> dict[str, Any]:
+    """Gate and label together; the gates of others stay."""
+    others = [{"name": gate} for gate in pod.gates if gate != names.SCHEDULING_GATE]
+    return {
+        "metadata": {"uid": pod.uid, "resourceVersion": pod.version, "labels": {names.LABEL_HELD: None}},
+        "spec": {"schedulingGates": others or None},
+    }

@@ -1,0 +1,88 @@
+"""Tells held pods and those who made them what they wait for, and why they stay held."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from daypass.app.admission.gates.owners import NO_OWNER, Chain
+from daypass.app.grants.requests import Requests
+from daypass.app.holds.journal import HoldJournal
+from daypass.app.holds.pods import HeldPod, HeldPods
+from daypass.app.holds.standing import Standings, is_for
+from daypass.domain.conditions import State, state_of
+from daypass.domain.request import Request, WorkloadGrant
+
+TOLD_AT_MOST: Final = 50
+"""Pods of one request to which the same is said; their owner is always told."""
+REASONS: Final = {
+    State.DENIED: "HoldDenied",
+    State.TIMED_OUT: "HoldUnanswered",
+}
+ENDED: Final = "HoldContinues"
+WAITS: Final = "Held"
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """The means."""
+
+    requests: Requests
+    pods: HeldPods
+    standings: Standings
+    journal: HoldJournal
+
+    async def tell(self, request: Request) -> None:
+        """Say of a request that is not in force what it means to the pods that wait for it. Raises ApiError.
+
+        A pod for which another request is open still has hope, so of one that ended nothing is said to it.
+        """
+        state, ready = state_of(request.record), request.record.condition("Ready")
+        if state is None or state is State.ACTIVE or ready is None:
+            return
+        if state.final:
+            message = f"Stays held: AccessRequest {request.name} is {state.value}: {ready.message}"
+            await self._say(request, REASONS.get(state, ENDED), message, warning=True)
+        else:
+            message = f"Held until AccessRequest {request.name} is approved. {ready.message}"
+            await self._say(request, WAITS, message, warning=False)
+
+    async def tell_gone(self, request: Request) -> None:
+        """The request was deleted, and with it the hope of its pods. Raises ApiError."""
+        await self._say(request, ENDED, f"Stays held: AccessRequest {request.name} was deleted.", warning=True)
+
+    def waiting(self, request: Request) -> list[HeldPod]:
+        """The held pods that a request may be for."""
+        grant = request.grant
+        if not isinstance(grant, WorkloadGrant) or not grant.pod_template_digest:
+            return []
+        return self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
+
+    async def _say(self, request: Request, reason: str, message: str, *, warning: bool) -> None:
+        about = self.waiting(request)
+        if not about:
+            return
+        chains = await self.standings.known_above(about)
+        pods = []
+        for pod in about:
+            chain = NO_OWNER if pod.controller is None else chains[pod.controller.uid]
+            if is_for(request, pod, chain) and not self._hopes(request, pod, chain):
+                pods.append(pod)
+        owners = {pod.controller.uid: pod.controller for pod in pods if pod.controller is not None}
+        owners |= {
+            chain.owner.uid: chain.owner for key, chain in chains.items() if key in owners and chain.owner is not None
+        }
+        for pod in pods[:TOLD_AT_MOST]:
+            self.journal.told(pod, reason, message, warning=warning)
+        for owner in owners.values():
+            self.journal.told_owner(request.namespace, owner, reason, message, warning=warning)
+
+    def _hopes(self, request: Request, pod: HeldPod, chain: Chain) -> bool:
+        """Whether another request may still let the pod go."""
+        return any(
+            other.uid != request.uid and is_for(other, pod, chain) and not _is_over(other)
+            for other in self.requests.workloads(*pod.account, pod.digest)
+        )
+
+
+def _is_over(request: Request) -> bool:
+    state = state_of(request.record)
+    return state is not None and state.final

@@ -1,0 +1,305 @@
+"""What held pods are told, which pods go with their permit, and which requests end because nobody waits any more."""
+
+import copy
+from datetime import timedelta
+
+import pytest
+
+from app.fake_server import NOW, moment
+from app.hold_scene import HoldScene
+from daypass.app.ports import APPROVAL_POLICIES, JOBS, PODS, UnavailableError
+from daypass.domain.review import ReviewDecision
+
+REFUSED = UnavailableError("Cannot evict pod as it would violate the pod's disruption budget.", 429, "TooManyRequests")
+
+
+@pytest.fixture
+def scene() -> HoldScene:
+    return HoldScene()
+
+
+async def test_denial_is_told_to_the_pod_and_to_its_owner(scene: HoldScene) -> None:
+    scene.allow()
+    job = scene.job()
+    pod = scene.hold(owner=job)
+    scene.leave(pod=pod, owner=job)
+    await scene.run("daypass-1")
+    await scene.tend()
+    scene.review(ReviewDecision.DENY, "daypass-1")
+    await scene.run("daypass-1")
+    await scene.tend()
+    assert scene.held()
+    message = "Stays held: AccessRequest daypass-1 is Denied: Denied by bob."
+    assert scene.told.pods[-1] == ("pod", "HoldDenied", message)
+    assert scene.told.owners[-1] == ("Job work", "HoldDenied", message)
+    assert ("Job work", "Held") in {one[:2] for one in scene.told.owners}
+
+
+async def test_silence_is_told_too(scene: HoldScene) -> None:
+    scene.allow(limits={"pendingTimeoutSeconds": 60})
+    pod = scene.hold()
+    body = scene.leave(pod=pod)
+    scene.requests.drop("shop/daypass-1", body["metadata"]["uid"])
+    scene.body("daypass-1")["metadata"]["creationTimestamp"] = moment(NOW - timedelta(hours=1))
+    scene.edited("daypass-1")
+    await scene.run("daypass-1")
+    await scene.tend()
+    assert scene.told.pods[-1][1] == "HoldUnanswered"
+    assert "Not approved by" in scene.told.pods[-1][2]
+
+
+async def test_denial_of_another_owners_request_is_nothing_to_the_pod(scene: HoldScene) -> None:
+    scene.allow()
+    one, two = scene.job("one"), scene.job("two")
+    pod = scene.hold(owner=one)
+    scene.leave("daypass-1", pod=pod, owner=one)
+    scene.leave("daypass-2", pod=pod, owner=two)
+    for name in ("daypass-1", "daypass-2"):
+        await scene.run(name)
+    scene.review(ReviewDecision.DENY, "daypass-2")
+    await scene.run("daypass-2")
+    await scene.tend("daypass-2")
+    assert not scene.told.pods
+    scene.review(ReviewDecision.DENY, "daypass-1")
+    await scene.run("daypass-1")
+    await scene.tend("daypass-1")
+    assert scene.told.pods[-1][1] == "HoldDenied"
+
+
+async def test_pod_with_another_request_open_still_has_hope(scene: HoldScene) -> None:
+    scene.allow()
+    pod = scene.hold()
+    for name in ("daypass-1", "daypass-2"):
+        scene.leave(name, pod=pod)
+        await scene.run(name)
+    scene.review(ReviewDecision.DENY, "daypass-1")
+    await scene.run("daypass-1")
+    await scene.tend("daypass-1")
+    assert not scene.told.pods
+    scene.review(ReviewDecision.DENY, "daypass-2")
+    await scene.run("daypass-2")
+    await scene.tend("daypass-1")
+    assert scene.told.pods[-1][1] == "HoldDenied"
+
+
+async def test_deleted_request_is_told(scene: HoldScene) -> None:
+    scene.allow()
+    pod = scene.hold()
+    body = scene.leave(pod=pod)
+    await scene.run("daypass-1")
+    entry = scene.requests.get("shop/daypass-1")
+    assert entry is not None
+    assert entry.slim is not None
+    scene.requests.drop("shop/daypass-1", body["metadata"]["uid"])
+    assert scene.tending.dropped(entry.slim)
+    assert await scene.tending.tend(body["metadata"]["uid"]) is None
+    assert scene.told.pods[-1] == ("pod", "HoldContinues", "Stays held: AccessRequest daypass-1 was deleted.")
+    assert await scene.tending.tend(body["metadata"]["uid"]) is None
+
+
+# What onExpiry says of pods
+
+
+async def admitted(
+    scene: HoldScene, on_expiry: str = "Evict", *, end: ReviewDecision | None = ReviewDecision.REVOKE
+) -> None:
+    """A pod was let go under a permit, and the permit has ended."""
+    scene.allow(grant={"onExpiry": on_expiry})
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+    await scene.tend()
+    assert not scene.held()
+    if end is not None:
+        scene.review(end, "daypass-1")
+        await scene.run("daypass-1")
+
+
+@pytest.mark.parametrize("end", [ReviewDecision.REVOKE, ReviewDecision.RELEASE])
+async def test_t36_pods_go_with_their_permit(scene: HoldScene, end: ReviewDecision) -> None:
+    await admitted(scene, end=None)
+    scene.review(end, "daypass-1", who="bob" if end is ReviewDecision.REVOKE else "alice")
+    await scene.run("daypass-1")
+    assert await scene.tend() is None
+    assert scene.server.count("evict", PODS) == 1
+    assert (PODS.plural, "shop", "pod") not in scene.server.objects
+    assert "evicted, as policy permits says" in scene.told.pods[-1][2]
+    calls = len(scene.server.calls)
+    assert await scene.tend() is None
+    assert len(scene.server.calls) == calls, "done is done"
+
+
+async def test_pods_stay_where_the_policy_keeps_them(scene: HoldScene) -> None:
+    await admitted(scene, "Keep")
+    assert await scene.tend() is None
+    assert not scene.server.count("evict", PODS)
+
+
+async def test_pods_stay_while_the_permit_is_in_force(scene: HoldScene) -> None:
+    await admitted(scene, end=None)
+    await scene.tend()
+    assert not scene.server.count("evict", PODS)
+
+
+@pytest.mark.parametrize("what", ["finished", "another", "gone", "going"])
+async def test_only_what_runs_and_was_admitted_is_evicted(scene: HoldScene, what: str) -> None:
+    await admitted(scene)
+    key = (PODS.plural, "shop", "pod")
+    if what == "finished":
+        scene.server.objects[key]["status"] = {"phase": "Succeeded"}
+    elif what == "another":
+        scene.server.objects[key]["metadata"]["uid"] = "another"
+    elif what == "going":
+        scene.server.objects[key]["metadata"]["deletionTimestamp"] = moment(NOW)
+    else:
+        del scene.server.objects[key]
+    assert await scene.tend() is None
+    assert not scene.server.count("evict", PODS)
+
+
+async def test_disruption_budget_is_asked_again(scene: HoldScene) -> None:
+    await admitted(scene)
+    scene.server.broken["evict", PODS.plural] = REFUSED
+    due = await scene.tend()
+    assert due is not None
+    assert timedelta(0) < due - scene.server.now() <= timedelta(seconds=10)
+    assert scene.told.pods[-1][1] == "not evicted"
+    assert "disruption budget" in scene.told.pods[-1][2]
+    scene.server.broken.clear()
+    assert await scene.tend() is None
+    assert scene.told.pods[-1][1] == "evicted"
+
+
+async def test_api_server_that_does_not_answer_leaves_it_to_the_queue(scene: HoldScene) -> None:
+    await admitted(scene)
+    scene.server.broken["evict", PODS.plural] = UnavailableError("no answer")
+    with pytest.raises(UnavailableError):
+        await scene.tend()
+
+
+async def test_controller_that_starts_later_evicts_what_is_left(scene: HoldScene) -> None:
+    await admitted(scene)
+    scene.again()
+    await scene.tend()
+    assert scene.told.pods[-1][1] == "evicted"
+
+
+async def test_of_what_ended_long_ago_nothing_is_looked_for(scene: HoldScene) -> None:
+    await admitted(scene)
+    scene.body("daypass-1")["status"]["endTime"] = moment(NOW - timedelta(days=2))
+    scene.edited("daypass-1")
+    assert await scene.tend() is None
+    assert not scene.server.count("get", PODS)
+
+
+async def test_policy_that_is_gone_says_nothing_any_more(scene: HoldScene) -> None:
+    await admitted(scene)
+    gone = scene.server.remove(APPROVAL_POLICIES, "permits")
+    scene.policies.drop("permits", gone["metadata"]["uid"])
+    assert await scene.tend() is None
+    assert not scene.server.count("evict", PODS)
+
+
+async def test_policy_that_cannot_be_read_is_waited_for(scene: HoldScene) -> None:
+    await admitted(scene)
+    scene.policy("permits", effect="Perhaps")
+    assert await scene.tend() is not None
+    assert not scene.server.count("evict", PODS)
+
+
+async def test_deleted_permit_takes_its_pods_along(scene: HoldScene) -> None:
+    await admitted(scene, end=None)
+    entry = scene.requests.get("shop/daypass-1")
+    assert entry is not None
+    assert entry.slim is not None
+    scene.requests.drop(entry.key, entry.uid)
+    assert scene.tending.dropped(entry.slim)
+    assert await scene.tending.tend(entry.uid) is None
+    assert "is gone: evicted" in scene.told.pods[-1][2]
+
+
+# Workloads that are gone
+
+
+async def test_request_ends_with_its_workload(scene: HoldScene) -> None:
+    scene.allow()
+    job = scene.job()
+    pod = scene.hold(owner=job)
+    scene.leave(pod=pod, owner=job)
+    await scene.run("daypass-1")
+    assert [key async for key in scene.tending.patrol()] == []
+    scene.server.remove(JOBS, "work", "shop")
+    assert [key async for key in scene.tending.patrol()] == ["shop/daypass-1"]
+    await scene.run("daypass-1")
+    assert (scene.state("daypass-1"), scene.message("daypass-1")) == ("Failed", "WorkloadGone: Job shop/work is gone.")
+
+
+async def test_t69_another_workload_of_that_name_is_not_it(scene: HoldScene) -> None:
+    scene.allow()
+    job = scene.job()
+    scene.leave(owner=job)
+    await scene.run("daypass-1")
+    scene.server.remove(JOBS, "work", "shop")
+    scene.job()
+    scene.review(name="daypass-1")
+    await scene.run("daypass-1")
+    assert scene.state("daypass-1") == "Failed", "looked at live before it is granted"
+
+
+@pytest.mark.parametrize("why", ["forbidden", "no answer", "not served"])
+async def test_what_cannot_be_looked_at_counts_as_there(scene: HoldScene, why: str) -> None:
+    scene.allow()
+    job = scene.job()
+    if why == "not served":
+        job = {**job, "kind": "Workflow", "apiVersion": "argoproj.io/v1alpha1"}
+    else:
+        scene.server.remove(JOBS, "work", "shop")
+        if why == "forbidden":
+            scene.refuse("get", JOBS)
+        else:
+            scene.server.broken["get", JOBS.plural] = UnavailableError("no answer")
+    scene.leave(owner=job)
+    await scene.run("daypass-1")
+    assert [key async for key in scene.tending.patrol()] == []
+
+
+async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene) -> None:
+    scene.allow()
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.run("daypass-1")
+    await scene.tend()
+    scene.server.remove(PODS, "pod", "shop")
+    scene.pods.heard(pod, None)
+    assert await scene.tending.missed(scene.missing.pop()) == ["shop/daypass-1"]
+    await scene.run("daypass-1")
+    assert scene.message("daypass-1") == "WorkloadGone: the pod that waited for it is gone."
+
+
+async def test_request_for_a_pod_that_was_refused_waits_on(scene: HoldScene) -> None:
+    scene.allow()
+    pod = scene.hold(heard=False)
+    scene.server.remove(PODS, "pod", "shop")
+    scene.leave(pod=pod)
+    await scene.run("daypass-1")
+    await scene.tend()
+    assert [key async for key in scene.tending.patrol()] == []
+    await scene.active()
+
+
+async def test_request_of_a_person_needs_no_workload_yet(scene: HoldScene) -> None:
+    scene.allow()
+    body = copy.deepcopy(scene.leave("mine"))
+    assert "owner" not in body["spec"]["workload"]
+    await scene.active("mine")
+
+
+async def test_permit_in_force_outlives_its_workload(scene: HoldScene) -> None:
+    scene.allow()
+    job = scene.job()
+    scene.leave(owner=job)
+    await scene.active()
+    scene.server.remove(JOBS, "work", "shop")
+    assert [key async for key in scene.tending.patrol()] == []
+    await scene.run("daypass-1")
+    assert scene.state("daypass-1") == "Active"

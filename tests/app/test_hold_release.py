@@ -1,0 +1,297 @@
+"""Held pods are let go under an approved request, once each, whatever happens in between. The API server is a fake."""
+
+import copy
+
+import pytest
+
+from app.hold_scene import HoldScene
+from daypass.app.ports import ACCESS_REQUESTS, JOBS, PODS, ApiError, ConflictError, UnavailableError
+from daypass.domain import names
+from daypass.domain.review import ReviewDecision
+
+
+@pytest.fixture
+def scene() -> HoldScene:
+    made = HoldScene()
+    made.allow()
+    return made
+
+
+async def test_a_pod_waits_and_goes_when_its_request_is_approved(scene: HoldScene) -> None:
+    pod = scene.hold(gates=("example.dev/quota", names.SCHEDULING_GATE))
+    scene.leave(pod=pod)
+    await scene.run("daypass-1")
+    await scene.tend()
+    assert scene.held()
+    assert scene.told.pods[0][:2] == ("pod", "Held")
+    await scene.active()
+    await scene.tend()
+    assert not scene.held()
+    assert scene.uses() == [("pod", True)]
+    assert scene.told.let_go == ["pod"]
+    body = scene.server.objects[PODS.plural, "shop", "pod"]
+    assert body["spec"]["schedulingGates"] == [{"name": "example.dev/quota"}]
+    assert not len(scene.pods)
+
+
+async def test_no_more_pods_than_it_has_go_and_the_first_go_first(scene: HoldScene) -> None:
+    pod = scene.hold("a")
+    for name in "bcd":
+        scene.hold(name)
+    scene.leave(pod=pod, pods=2, owner=None)
+    await scene.active()
+    for _ in range(3):
+        await scene.tend()
+    assert [scene.held(name) for name in "abcd"] == [False, False, True, True]
+    assert ("c", "HoldContinues") in {one[:2] for one in scene.told.pods}
+    assert "has no pod left of 2" in scene.told.pods[-1][2]
+
+
+async def test_pods_that_come_later_go_under_the_same_request(scene: HoldScene) -> None:
+    first = scene.hold("first")
+    scene.leave(pod=first)
+    await scene.active()
+    await scene.tend()
+    scene.hold("second")
+    assert scene.arrived[-1] == "shop/daypass-1"
+    await scene.tend()
+    assert not scene.held("second")
+    assert scene.uses() == [("first", True), ("second", True)]
+
+
+@pytest.mark.parametrize("other", ["image", "owner", "namespace"])
+async def test_pods_of_others_stay(scene: HoldScene, other: str) -> None:
+    own = scene.job("own")
+    pod = scene.hold("own-1", owner=own)
+    if other == "image":
+        scene.hold("other", owner=own, image="two")
+    elif other == "owner":
+        scene.hold("other", owner=scene.job("other"))
+    else:
+        scene.hold("other")
+    scene.leave(pod=pod, owner=own, pods=9)
+    await scene.active()
+    await scene.tend()
+    assert not scene.held("own-1")
+    assert scene.held("other")
+
+
+@pytest.mark.parametrize("point", ["uses", "gate"])
+async def test_t37_killed_between_uses_and_gate_costs_no_second_use(scene: HoldScene, point: str) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod, pods=1)
+    await scene.active()
+    resource = ACCESS_REQUESTS if point == "uses" else PODS
+    scene.server.broken["patch", resource.plural] = UnavailableError("killed")
+    with pytest.raises(UnavailableError):
+        await scene.tend()
+    assert scene.held()
+    assert scene.uses() == ([] if point == "uses" else [("pod", True)])
+    del scene.server.broken["patch", resource.plural]
+    scene.again()
+    await scene.tend()
+    assert not scene.held()
+    assert scene.uses() == [("pod", True)]
+
+
+async def test_t37_without_a_use_to_write_the_request_is_read_live_first(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+    scene.server.broken["patch", PODS.plural] = UnavailableError("killed")
+    with pytest.raises(UnavailableError):
+        await scene.tend()
+    del scene.server.broken["patch", PODS.plural]
+    scene.review(ReviewDecision.REVOKE, "daypass-1", heard=False)
+    await scene.tend()
+    assert scene.held(), "revoked, and the watch has not said so yet"
+
+
+async def test_t34_revoked_at_the_same_moment_lets_nothing_go(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+    scene.server.before["patch", ACCESS_REQUESTS.plural] = lambda: scene.review(
+        ReviewDecision.REVOKE, "daypass-1", heard=False
+    )
+    await scene.tend()
+    assert scene.held()
+    assert not scene.uses()
+
+
+async def test_t34_request_deleted_unheard_lets_nothing_go(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+    scene.server.remove(ACCESS_REQUESTS, "daypass-1", "shop")
+    await scene.tend()
+    assert scene.held()
+
+
+async def test_pod_that_changed_meanwhile_goes_only_if_it_is_the_same_that_runs(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+
+    def scheduler() -> None:
+        body = scene.server.objects[PODS.plural, "shop", "pod"]
+        scene.server._version += 1
+        body["metadata"]["resourceVersion"] = str(scene.server._version)
+        body["status"] = {"conditions": [{"type": "PodScheduled", "reason": "SchedulingGated"}]}
+
+    scene.server.before["patch", PODS.plural] = scheduler
+    await scene.tend()
+    assert not scene.held()
+
+    other = scene.hold("other")
+
+    def attacker() -> None:
+        scheduler()
+        body = scene.server.objects[PODS.plural, "shop", "other"]
+        scene.server._version += 1
+        body["metadata"]["resourceVersion"] = str(scene.server._version)
+        body["spec"]["containers"][0]["image"] = "evil"
+
+    scene.server.before["patch", PODS.plural] = attacker
+    await scene.tend()
+    assert scene.held("other")
+    assert next(scene.pods.all()).digest != other.digest
+    assert scene.told.let_go == ["pod"]
+
+
+async def test_t55_an_author_who_approved_does_not_count(scene: HoldScene) -> None:
+    job = scene.job(authors="alice")
+    pod = scene.hold(owner=job)
+    scene.leave(pod=pod, owner=job)
+    await scene.active()
+    scene.job(authors="alice\nbob")  # bob changed the template, and back, after the request was made
+    await scene.tend()
+    assert scene.held()
+    assert "bob, who had a hand in this" in scene.told.pods[-1][2]
+
+
+async def test_t69_what_nobody_stamped_wants_two_people(scene: HoldScene) -> None:
+    job = scene.job(authors=None)
+    pod = scene.hold(owner=job)
+    scene.leave(pod=pod, owner=job)
+    await scene.active()
+    await scene.tend()
+    assert scene.held()
+    assert "not everybody is known" in scene.told.pods[-1][2]
+
+
+async def test_request_of_a_person_must_name_what_the_gates_want_to_know_of(scene: HoldScene) -> None:
+    gate = {"workloads": {"namespaces": ["shop"], "privileges": ["HostPathVolumes", "HostPorts"]}}
+    scene.policy("gate", match={"grants": {"roles": [{"kind": "ClusterRole", "name": "view"}]}}, gate=gate)
+    scene.policy("permits", match=scene.policies.body("permits")["spec"]["match"], approvals=[scene.team(2)])  # type: ignore[index]
+    job = scene.job()
+    pod = scene.hold(owner=job)
+    scene.leave("less", pod=pod, privileges=("HostPorts:80",))
+    scene.leave("enough", pod=pod)
+    for name in ("less", "enough"):
+        await scene.run(name)
+        for who in ("bob", "carol"):
+            scene.review(name=name, who=who)
+        await scene.run(name)
+        assert scene.state(name) == "Active"
+    await scene.tend("less")
+    assert scene.held()
+    assert "does not name HostPathVolumes:/var/log" in scene.told.pods[-1][2]
+    await scene.tend("enough")
+    assert not scene.held()
+
+
+async def test_a_bare_pod_that_somebody_made_wants_two_people_for_a_request_of_a_person(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave("mine", pod=pod)
+    await scene.active("mine")
+    await scene.tend("mine")
+    assert scene.held()
+
+
+async def test_gate_that_the_api_server_keeps_is_told_and_tried_again(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+    scene.refuse("patch", PODS)
+    with pytest.raises(ApiError):
+        await scene.tend()
+    assert scene.told.pods[-1][1] == "HoldContinues"
+    scene.server.broken.clear()
+    await scene.tend()
+    assert not scene.held()
+
+
+async def test_five_hundred_pods_go_by_one_write_of_uses(scene: HoldScene) -> None:
+    job = scene.job()
+    pods = [scene.hold(f"p-{number:03}", owner=job) for number in range(500)]
+    scene.leave(pod=pods[0], owner=job, pods=500)
+    await scene.active()
+    scene.server.calls.clear()
+    await scene.tend()
+    assert not any(scene.held(pod.name) for pod in pods)
+    assert scene.server.count("patch", ACCESS_REQUESTS) == 1
+    assert scene.server.count("patch", PODS) == 500
+    assert scene.server.count("get", JOBS) == 1
+    assert not scene.server.count("get", PODS)
+
+
+async def test_endless_conflict_is_tried_again_later(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+    scene.server.broken["patch", PODS.plural] = ConflictError("again", 409)
+    with pytest.raises(ConflictError):
+        await scene.tend()
+    assert len(scene.pods) == 1
+    scene.server.broken.clear()
+    await scene.tend()
+    assert not scene.held()
+
+
+async def test_what_a_gone_controller_let_go_is_not_lost(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+    await scene.tend()
+    scene.again()
+    scene.pods.heard(pod, None)  # the new one had listed it before the patch of the former came through
+    assert await scene.tending.missed(scene.missing.pop()) == []
+    assert not scene.told.lost_pods
+
+
+async def test_t53_a_gate_that_somebody_else_took_off_is_noticed(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    body = scene.server.objects[PODS.plural, "shop", "pod"]
+    body["spec"]["schedulingGates"] = []
+    scene.pods.heard(pod, scene.seen(body))
+    assert await scene.tending.missed(scene.missing.pop()) == []
+    assert scene.told.lost_pods == ["pod"]
+    assert not len(scene.pods)
+
+
+async def test_a_label_that_somebody_took_off_does_not_hide_a_held_pod(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    body = scene.server.objects[PODS.plural, "shop", "pod"]
+    del body["metadata"]["labels"][names.LABEL_HELD]
+    scene.pods.heard(pod, None)
+    await scene.tending.missed(scene.missing.pop())
+    assert not scene.told.lost_pods
+    await scene.active()
+    await scene.tend()
+    assert not scene.held()
+
+
+async def test_missing_is_asked_again_where_the_api_server_did_not_answer(scene: HoldScene) -> None:
+    pod = scene.hold()
+    scene.pods.heard(pod, None)
+    scene.server.broken["get", PODS.plural] = UnavailableError("no answer")
+    name = scene.missing.pop()
+    with pytest.raises(UnavailableError):
+        await scene.tending.missed(name)
+    scene.server.broken.clear()
+    copy.deepcopy(scene.server.remove(PODS, "pod", "shop"))
+    assert await scene.tending.missed(name) == []
+    assert await scene.tending.missed(name) == []
