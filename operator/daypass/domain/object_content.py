@@ -47,10 +47,18 @@ def written(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
     return kept
 
 
+def has_generated_name(obj: Mapping[str, Any]) -> bool:
+    """Whether the API server made the object's name, as far as that shows: it adds five characters to generateName."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return False
+    prefix, name = metadata.get("generateName"), metadata.get("name")
+    return bool(prefix) and isinstance(prefix, str) and isinstance(name, str) and _is_generated(prefix, name)
+
+
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in metadata.items() if key not in _SERVER_SET}
-    prefix, name = kept.get("generateName"), kept.get("name")
-    if prefix and isinstance(prefix, str) and isinstance(name, str) and _is_generated(prefix, name):
+    if has_generated_name({"metadata": kept}):
         del kept["name"]
     if isinstance(kept.get("annotations"), Mapping):
         kept["annotations"] = {

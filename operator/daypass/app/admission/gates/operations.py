@@ -12,6 +12,7 @@ from daypass.app.admission.answer import Operation as Verb
 from daypass.app.digests import object_digest
 from daypass.app.ports import Canonical, Json
 from daypass.domain.action_gates import BindingSubject, Operation
+from daypass.domain.object_content import has_generated_name
 from daypass.domain.permits import ActionCall
 
 PEOPLE_ASK_IN: Final = "default"
@@ -78,7 +79,8 @@ def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime)
         keys=keys,
     )
     kind = _text(stored, "kind") if not operation.subresource else operation.resource
-    generated = call.operation is Verb.CREATE and not call.name
+    # The API server gives a generated name along, or none, depending on its version.
+    generated = call.operation is Verb.CREATE and (not call.name or has_generated_name(call.object or {}))
     return Doing(asked, kind, uid, findings_of(call, operation), generated)
 
 
