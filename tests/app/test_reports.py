@@ -8,6 +8,7 @@ import pytest
 
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import Json, Resource
+from daypass.domain.gate_bounds import Bounds
 from daypass.expressions.cel import CelExpressions
 
 
@@ -62,3 +63,15 @@ async def test_policies_that_name_the_same_role_share_a_yes_but_never_a_no_on_a_
     await asyncio.gather(*map(reports.report, names))
     assert server.asked == questions
     assert server.told == dict.fromkeys(names, str(allowed))
+
+
+async def test_t45_a_gate_for_what_daypass_runs_on_stalls_the_policy_on_a_fake_server() -> None:
+    server: Any = Answering(allowed=True)
+    policies = Policies()
+    for name, namespace in (("ours", "jit"), ("other", "daypass-system")):
+        body = a_policy(name)
+        body["spec"]["gate"] = {"workloads": {"namespaces": [namespace], "privileges": ["HostPorts"]}}
+        policies.take(body)
+    reports = Reports(server, server, policies, CelExpressions(), bounds=Bounds("jit"))
+    await asyncio.gather(*map(reports.report, ("ours", "other")))
+    assert server.told == {"ours": "False", "other": "True"}

@@ -30,6 +30,7 @@ from daypass.controller.office import Office
 from daypass.controller.relisting import PolicyRelist
 from daypass.controller.watches import Watches
 from daypass.domain import names
+from daypass.domain.gate_bounds import Bounds
 from daypass.expressions.cel import CelExpressions
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
@@ -68,6 +69,11 @@ class Options:
     def ungated(self) -> frozenset[str]:
         """All of them."""
         return self.never | {"kube-system", self.namespace}
+
+    @property
+    def bounds(self) -> Bounds:
+        """What no gate may name."""
+        return Bounds(self.namespace, self.ungated)
 
 
 class Readiness:
@@ -130,7 +136,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     hand = Hand(objects, clock, grants, journal)
     gates = GateKeeping(client, objects, policies, recorder, options.namespace, options.ungated, office.gate_settled)
     office.follow_policies(gates.changed)
-    reports = Reports(objects, clock, policies, expressions, gates.keeper)
+    reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds)
     sweep = Sweep(objects, clock, requests, grants, hand, journal)
     refresh_policies = PolicyRelist(client, policies, office.heard)
     tending = tending_of(

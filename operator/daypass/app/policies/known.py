@@ -16,6 +16,7 @@ from daypass.domain import policy_rules
 from daypass.domain.coverage import missing
 from daypass.domain.deadlines import floor
 from daypass.domain.expressions import Expressions
+from daypass.domain.gate_bounds import DEFAULT_BOUNDS, Bounds
 from daypass.domain.permissions import RoleReference, Rule
 from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
@@ -147,6 +148,7 @@ class Reports:
     policies: Policies
     expressions: Expressions
     gates: Gates | None = None
+    bounds: Bounds = DEFAULT_BOUNDS
     _held: tuple[datetime, tuple[Rule, ...]] | None = field(default=None)
     _allowances: dict[tuple[tuple[str, str], ...], datetime] = field(default_factory=dict)
     _asking: WeakValueDictionary[tuple[tuple[str, str], ...], asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -173,7 +175,7 @@ class Reports:
         if policy is None:
             return (("Malformed", self.policies.unreadable.get(name, "")),)
         others = self.policies.readable()
-        found = [("Malformed", str(one)) for one in policy_rules.violations(policy, others)]
+        found = [("Malformed", str(one)) for one in policy_rules.violations(policy, others, self.bounds)]
         found += [
             ("InvalidExpression", str(one)) for one in policy_rules.expression_violations(policy, self.expressions)
         ]
