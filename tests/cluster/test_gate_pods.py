@@ -74,7 +74,7 @@ def test_t43_a_cron_job_ends_at_its_pods(shop: Gated) -> None:
         return list(shop.bed.request("GET", shop.url("jobs")).json["items"])
 
     (job,) = shop.bed.wait_until(jobs, 75, what="the Job of this minute")
-    assert job["metadata"]["annotations"]["daypass.dev/authors"] == ""
+    assert job["metadata"]["annotations"]["daypass.dev/authors"].startswith("^")
     name = job["metadata"]["name"]
     (message,) = shop.bed.wait_until(lambda: shop.messages(name), 20, what="an Event of the Job")
     assert "of CronJob cron" in message

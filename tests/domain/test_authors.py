@@ -4,7 +4,6 @@ import pytest
 
 from builders import a_person
 from daypass.domain.authors import (
-    A_CONTROLLER,
     KNOWN_CONTROLLERS,
     NOBODY,
     NOBODY_KNOWS,
@@ -14,10 +13,12 @@ from daypass.domain.authors import (
     is_known_controller,
     is_mirror,
     joined,
+    made_for,
 )
 from daypass.domain.identity import Identity
 
 JOB_CONTROLLER = "system:serviceaccount:kube-system:job-controller"
+MADE = Authors(made_for="u-1")
 NODE = Identity("system:node:n1", groups=("system:nodes", "system:authenticated"))
 MIRROR = {"kubernetes.io/config.mirror": "hash"}
 
@@ -29,8 +30,11 @@ MIRROR = {"kubernetes.io/config.mirror": "hash"}
         ("alice\nbob\nalice", Authors(("alice", "bob"))),
         ("alice\n?", Authors(("alice",), unknown=True)),
         ("?", NOBODY_KNOWS),
-        ("", A_CONTROLLER),
-        ("\nbob", Authors(("bob",), made=True)),
+        ("^u-1", MADE),
+        ("^u-1\nbob", Authors(("bob",), made_for="u-1")),
+        ("^u-1\n^u-2", Authors(unknown=True, made_for="u-1")),
+        ("", NOBODY_KNOWS),
+        ("\nbob", Authors(("bob",), unknown=True)),
         (None, NOBODY_KNOWS),
         (["alice"], NOBODY_KNOWS),
     ],
@@ -44,8 +48,8 @@ def test_t69_an_annotation_says_who_and_whether_that_is_all(annotation: object, 
     [
         Authors(("alice",)),
         Authors(("alice", "bob"), unknown=True),
-        A_CONTROLLER,
-        Authors(("bob",), unknown=True, made=True),
+        MADE,
+        Authors(("bob",), unknown=True, made_for="u-1"),
         NOBODY_KNOWS,
     ],
 )
@@ -82,13 +86,20 @@ def test_t69_known_controllers_are_known_by_their_exact_names(username: str) -> 
 
 
 def test_t69_what_a_controller_made_and_nobody_owns_has_authors_whom_nobody_knows() -> None:
-    assert A_CONTROLLER.below(owned=True) == NOBODY
-    assert A_CONTROLLER.below(owned=False) == NOBODY_KNOWS
-    assert Authors(("bob",), made=True).below(owned=False) == Authors(("bob",), unknown=True)
-    assert Authors(("bob",)).below(owned=False) == Authors(("bob",))
+    assert MADE.below("u-1") == NOBODY
+    assert MADE.below("") == NOBODY_KNOWS
+    assert Authors(("bob",), made_for="u-1").below("") == Authors(("bob",), unknown=True)
+    assert Authors(("bob",)).below("") == Authors(("bob",))
 
 
-@pytest.mark.parametrize("username", ["a\nb", "a\rb", "?", "?a", "", "x" * 1025])
+def test_t69_what_a_controller_made_for_one_owner_is_not_anothers() -> None:
+    assert MADE.below("u-2") == NOBODY_KNOWS
+    assert made_for("u-1") == MADE
+    assert made_for("") == NOBODY_KNOWS
+    assert MADE.and_of(Authors(made_for="u-2")).unknown
+
+
+@pytest.mark.parametrize("username", ["a\nb", "a\rb", "?", "?a", "^a", "", "x" * 1025])
 def test_t55_a_name_that_would_read_as_another_is_not_recorded(username: str) -> None:
     assert fault(Authors((username,)))
     assert not fault(Authors(("alice",)))
@@ -96,7 +107,7 @@ def test_t55_a_name_that_would_read_as_another_is_not_recorded(username: str) ->
 
 def test_at_most_sixteen_authors() -> None:
     sixteen = tuple(f"person-{number}" for number in range(16))
-    assert fault(Authors(sixteen, unknown=True, made=True)) == ""
+    assert fault(Authors(sixteen, unknown=True, made_for="u-1")) == ""
     assert "more than 16 people" in fault(Authors((*sixteen, "alice")))
 
 

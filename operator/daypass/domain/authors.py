@@ -1,8 +1,9 @@
 """Decides who had a hand in a workload: the annotation that says so, and who is no author but only a controller.
 
 The annotation has one username a line, the first author first. A line of ``?`` stands for somebody whom nobody recorded,
-an empty one for a controller of Kubernetes that made the object: its authors are those of its owner, and without an
-owner nobody knows them. Where the annotation is missing, nobody knows either (T69).
+and ``^UID`` for a controller of Kubernetes that made the object for the owner with that uid: its authors are those of
+that owner, and once it has no owner, or another, nobody knows them. Where the annotation is missing, nobody knows
+either (T69).
 """
 
 from collections.abc import Iterable
@@ -32,7 +33,7 @@ KNOWN_CONTROLLERS: Final = frozenset(
 """Who makes pods and workloads only as their owners say; exact names, no pattern."""
 MAX_AUTHORS: Final = 16
 MAX_USERNAME: Final = 1_024
-MADE: Final = ""
+MADE_FOR: Final = "^"
 UNRECORDED: Final = "?"
 _NODES: Final = "system:nodes"
 _NODE_PREFIX: Final = "system:node:"
@@ -45,17 +46,23 @@ class Authors:
     usernames: tuple[str, ...] = ()
     unknown: bool = False
     """Whether somebody had a hand in it whom nobody recorded."""
-    made: bool = False
-    """Whether a controller made it, so that the authors of its owner are its own too."""
+    made_for: str = ""
+    """The uid of the owner for which a controller made it, so that the authors of that owner are its own too."""
 
     def and_of(self, other: "Authors") -> "Authors":
         """Those of both."""
         usernames = tuple(dict.fromkeys((*self.usernames, *other.usernames)))
-        return Authors(usernames, self.unknown or other.unknown, self.made or other.made)
+        made_for = self.made_for or other.made_for
+        strange = bool(other.made_for) and other.made_for != made_for
+        return Authors(usernames, self.unknown or other.unknown or strange, made_for)
 
-    def below(self, *, owned: bool) -> "Authors":
-        """Those that the object itself names; of one that a controller made and nobody owns any more, not all."""
-        return Authors(self.usernames, self.unknown or (self.made and not owned))
+    def below(self, owner_uid: str) -> "Authors":
+        """Those that the object itself names, given who owns it now (empty: nobody).
+
+        Fail closed: of one that was made for another owner not all are known: whoever may write ownerReferences can
+        give an object to somebody else, whose authors then stand for its own.
+        """
+        return Authors(self.usernames, self.unknown or (bool(self.made_for) and self.made_for != owner_uid))
 
     @property
     def text(self) -> str:
@@ -65,12 +72,12 @@ class Authors:
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines of the annotation."""
-        return (*((MADE,) if self.made else ()), *self.usernames, *((UNRECORDED,) if self.unknown else ()))
+        first = (f"{MADE_FOR}{self.made_for}",) if self.made_for else ()
+        return (*first, *self.usernames, *((UNRECORDED,) if self.unknown else ()))
 
 
 NOBODY: Final = Authors()
 NOBODY_KNOWS: Final = Authors(unknown=True)
-A_CONTROLLER: Final = Authors(made=True)
 
 
 def is_known_controller(username: str) -> bool:
@@ -90,9 +97,17 @@ def authors_from(annotation: object) -> Authors:
     if not isinstance(annotation, str):
         # Fail closed: nobody looked when it was made (T69).
         return NOBODY_KNOWS
-    lines = dict.fromkeys(annotation.split("\n"))
-    usernames = tuple(line for line in lines if line not in {MADE, UNRECORDED})
-    return Authors(usernames, UNRECORDED in lines, MADE in lines)
+    lines = tuple(dict.fromkeys(annotation.split("\n")))
+    made_for = [line.removeprefix(MADE_FOR) for line in lines if line.startswith(MADE_FOR)]
+    usernames = tuple(line for line in lines if line and line != UNRECORDED and not line.startswith(MADE_FOR))
+    # Fail closed: an empty line, or two owners, are nothing that Daypass writes.
+    unknown = UNRECORDED in lines or "" in lines or len(made_for) > 1
+    return Authors(usernames, unknown, made_for[0] if made_for else "")
+
+
+def made_for(owner_uid: str) -> Authors:
+    """The authors of what a known controller makes: those of the owner for which it does, if it says for which."""
+    return Authors(made_for=owner_uid) if owner_uid else NOBODY_KNOWS
 
 
 def joined(stored: Authors, caller: Identity) -> Authors:
@@ -103,13 +118,8 @@ def joined(stored: Authors, caller: Identity) -> Authors:
 def fault(authors: Authors) -> str:
     """Why these authors can't be written down, as text for a person; empty where they can."""
     for username in authors.usernames:
-        if (
-            not username
-            or "\n" in username
-            or "\r" in username
-            or username.startswith(UNRECORDED)
-            or len(username) > MAX_USERNAME
-        ):
+        strange = not username or "\n" in username or "\r" in username or username.startswith((UNRECORDED, MADE_FOR))
+        if strange or len(username) > MAX_USERNAME:
             # Fail closed: in the annotation such a name would be another, or two (T55).
             return f"your username {username[:64]!r} can't be recorded as the author of a workload"
     if len(authors.usernames) > MAX_AUTHORS:

@@ -7,7 +7,7 @@ from typing import Final
 
 from daypass.domain import globs
 from daypass.domain.policy import GateMode, OnMissing, Policy, WorkloadGate
-from daypass.domain.privileges import Finding, overlaps
+from daypass.domain.privileges import PROFILES, Finding, overlaps
 
 REMEMBERED: Final = 1_024
 """Namespaces, and privileges of each: what was looked up once is looked up again soon."""
@@ -41,13 +41,21 @@ class Demand:
 class NamespaceGates:
     """The gates of one namespace."""
 
-    __slots__ = ("_by_privilege", "asks_power", "gates", "holds")
+    __slots__ = ("_by_privilege", "asks_power", "controls", "gates", "holds")
 
     def __init__(self, gates: Iterable[PolicyGate]) -> None:
         self.gates: Final = tuple(gates)
         self.holds: Final = any(
             one.gate.on_missing is OnMissing.HOLD and one.mode is GateMode.ENFORCE for one in self.gates
         )
+        self.controls: Final = frozenset(
+            name
+            for one in self.gates
+            for pattern in one.gate.privileges
+            for control in (pattern.partition(":")[0],)
+            for name in PROFILES.get(control, (control,))
+        )
+        """The names of the controls that some gate speaks of: nobody asks about the others."""
         self.asks_power: Final = any(
             overlaps(pattern, power) for one in self.gates for pattern in one.gate.privileges for power in ACCOUNT_POWER
         )

@@ -1,6 +1,6 @@
 """Decides which privileges a pod uses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from daypass.domain.policy import RiskLevel
@@ -13,8 +13,10 @@ MOST_VALUES: Final = 128
 """Of one control in one pod: twice as many as a request can name."""
 
 
-def of_pod(pod: Mapping[str, object]) -> tuple[Finding, ...]:
+def of_pod(pod: Mapping[str, object], names: Collection[str] = CONTROLS) -> tuple[Finding, ...]:
     """Every privilege of a pod, in the order of the controls; but for what its ServiceAccount may do.
+
+    ``names`` are those of the controls to look at, for who cares for no others.
 
     The pod is JSON as the API server has it, after all mutations: what the ServiceAccount admission plugin adds is
     part of it. Anything of a type that the API does not define counts as a use of each control that looks there.
@@ -22,7 +24,11 @@ def of_pod(pod: Mapping[str, object]) -> tuple[Finding, ...]:
     time is linear in the pod's size, and comparing with patterns is bounded (T51).
     """
     read = Pod.of(pod)
-    return tuple(dict.fromkeys(finding for control in CONTROLS.values() for finding in _uses(control, read)))
+    return tuple(
+        dict.fromkeys(
+            finding for control in CONTROLS.values() if control.name in names for finding in _uses(control, read)
+        )
+    )
 
 
 def _uses(control: Control, pod: Pod) -> Iterator[Finding]:

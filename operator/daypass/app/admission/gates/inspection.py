@@ -91,7 +91,7 @@ class Inspection:
         if is_mirror(caller, _mapping(metadata.get("annotations"))):
             return None
         account = account_of(pod)
-        findings = (*of_pod(pod), *self._power(gates, namespace, account))
+        findings = (*of_pod(pod, gates.controls), *self._power(gates, namespace, account))
         demands = gates.demands(findings)
         if not demands:
             return None

@@ -89,7 +89,7 @@ class Owners:
             top = following
             following = controller_of(found)
             own = authors_from(member(found, "metadata", "annotations", names.ANNOTATION_AUTHORS))
-            authors = own.below(owned=following is not None).and_of(authors)
+            authors = own.below("" if following is None else following.uid).and_of(authors)
             if following is not None:
                 kinds.append(kind_of(following))
         if following is not None and kind_key(following) not in READABLE:

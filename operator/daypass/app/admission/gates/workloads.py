@@ -7,11 +7,11 @@ from typing import Any, Final
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.inspection import Inspection
-from daypass.app.admission.gates.owners import READABLE
+from daypass.app.admission.gates.owners import READABLE, controller_of
 from daypass.app.ports import Json
 from daypass.domain import names
 from daypass.domain.agents import is_by_agents
-from daypass.domain.authors import A_CONTROLLER, NOBODY, Authors, authors_from, fault, is_known_controller, joined
+from daypass.domain.authors import NOBODY, Authors, authors_from, fault, is_known_controller, joined, made_for
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.policy import OwnerKind
 
@@ -56,8 +56,8 @@ class Workloads:
 def authors_after(call: Call) -> Authors | Answer:
     """Who the authors of a workload are once this call is done, or why it is not.
 
-    Rule: on creation the caller alone, whatever the manifest says; where a known controller creates, that it did, or
-    who is on the Deployment whose annotations a ReplicaSet gets. On update everybody named before stays, also where a
+    Rule: on creation the caller alone, whatever the manifest says; where a known controller creates, for which owner,
+    or who is on the Deployment whose annotations a ReplicaSet gets. On update everybody named before stays, also where a
     PUT or a rollback drops them, and a caller who changes the pod template joins them; who made what has no annotation
     is not known, and that is recorded beside the caller.
     """
@@ -67,7 +67,7 @@ def authors_after(call: Call) -> Authors | Answer:
     copied = authors_from(given) if isinstance(given, str) and _is_copied(call) else None
     if call.operation is Operation.CREATE:
         joins = True
-        authors = copied or (A_CONTROLLER if is_known_controller(call.caller.username) else joined(NOBODY, call.caller))
+        authors = copied or _maker(call)
     else:
         stored = member(call.old, "metadata", "annotations", names.ANNOTATION_AUTHORS)
         joins = template_of(call.object, call.plural) != template_of(call.old, call.plural)
@@ -80,6 +80,13 @@ def authors_after(call: Call) -> Authors | Answer:
         # Fail closed: an author who is left out could approve what they made (T55).
         return refuse("AuthorsUnrecordable", wrong)
     return authors
+
+
+def _maker(call: Call) -> Authors:
+    if not is_known_controller(call.caller.username):
+        return joined(NOBODY, call.caller)
+    owner = controller_of(call.object)
+    return made_for("" if owner is None else owner.uid)
 
 
 def template_of(body: Json | None, plural: str) -> Any:  # noqa: ANN401 - JSON as it came
