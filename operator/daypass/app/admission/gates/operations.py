@@ -99,7 +99,8 @@ def findings_of(call: Call, operation: Operation) -> tuple[str, ...]:
     body = call.object
     match operation.group, operation.resource, operation.subresource:
         case _, _, "scale":
-            return (f"replicas: {member(call.old, 'spec', 'replicas')} → {member(body, 'spec', 'replicas')}",)
+            before, after = (member(one, "spec", "replicas") or 0 for one in (call.old, body))
+            return (f"replicas: {before} → {after}",)
         case "", "pods", "exec" | "attach":
             command = member(body, "command")
             said = f"runs: {' '.join(map(str, command))}" if command else "goes into what runs"
