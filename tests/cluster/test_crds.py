@@ -183,10 +183,12 @@ def test_a_request_for_a_workload_shows_what_it_runs(schemas: Bed, place: str) -
 
 
 def test_policies_show_what_they_do(schemas: Bed) -> None:
-    schemas.kubectl("apply", "-f", "-", input=json.dumps({**POLICY, "metadata": {"name": "shown"}}))
+    gate = {"workloads": {"privileges": ["HostPorts"]}}
+    shown = {**POLICY, "metadata": {"name": "shown"}, "spec": {**POLICY["spec"], "gate": gate}}
+    schemas.kubectl("apply", "-f", "-", input=json.dumps(shown))
     header, row = schemas.kubectl("get", "apol", "shown").stdout.splitlines()
-    assert header.split() == ["NAME", "EFFECT", "READY", "AUTO", "AGE"]
-    assert row.split()[:2] == ["shown", "Allow"]
+    assert header.split() == ["NAME", "EFFECT", "READY", "AUTO", "GATE", "AGE"]
+    assert row.split()[:3] == ["shown", "Allow", "Enforce"]
     schemas.kubectl("delete", "apol", "shown")
 
 

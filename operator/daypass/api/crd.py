@@ -44,6 +44,7 @@ _POLICY_COLUMNS: Final = [
     _column("Effect", ".spec.effect", "What happens to requests that match."),
     _column("Ready", f"{_READY}.status", "Whether the policy can be used."),
     _column("Auto", ".spec.autoApprove", "Whether requests are approved at once.", kind="boolean"),
+    _column("Gate", ".spec.gate.mode", "Whether it says what needs an approved request, and what happens without one."),
     _column("Namespaces", ".spec.match.namespaces", "Namespaces that the policy speaks of.", wide=True),
     _column("Message", f"{_READY}.message", "Why the policy can't be used.", wide=True),
     _AGE,
