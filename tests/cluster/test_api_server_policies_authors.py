@@ -304,16 +304,30 @@ def test_t69_the_mark_of_a_controller_is_for_kubernetes_own_controllers(
     bare_cluster: Bed, place: str, account: str
 ) -> None:
     """Made for the owner of that uid: of an orphan, or one with a false owner, nobody knows the authors."""
-    plural = "jobs" if account == "cronjob-controller" else "replicasets"
-    mark = f"^{uuid.uuid4()}"
-    answer = create_as(bare_cluster, place, plural, a_workload(plural, mark), account)
+    above, plural = ("cronjobs", "jobs") if account == "cronjob-controller" else ("deployments", "replicasets")
+    owner = create(bare_cluster, place, above, a_workload(above, "alice", name="above")).json
+    reference = {key: owner[key] for key in ("apiVersion", "kind")} | {"controller": True}
+    reference |= {key: owner["metadata"][key] for key in ("name", "uid")}
+    mark = f"^{owner['metadata']['uid']}"
+
+    def made(authors: str, name: str = "work", user: str = account, **changes: object) -> Response:
+        body = a_workload(plural, authors, name)
+        body["metadata"]["ownerReferences"] = [{**reference, **changes}]
+        return create_as(bare_cluster, place, plural, body, user)
+
+    answer = made(mark)
     assert answer.status == 201, answer.message
     path = path_of(plural, place, "work")
     for lost in ("bob", "?", "bob\n?"):
         assert LOST in patch(bare_cluster, path, named(lost), "bob").message
+    assert FORGED in patch(bare_cluster, path, named(f"{mark}\n^{uuid.uuid4()}"), "bob").message
     assert patch(bare_cluster, path, named(f"{mark}\nbob"), "bob").status == 200
-    for none in ("generic-garbage-collector", "cronjob-controllers"):
-        assert create_as(bare_cluster, place, plural, a_workload(plural, mark, name="other"), none).status == 403
+    for nobody in ("generic-garbage-collector", "cronjob-controllers"):
+        assert FORGED in made(mark, "other", nobody).message
+    if plural == "jobs":  # what is on a ReplicaSet, the deployment controller copies
+        for wrong in ("", "^", f"^{uuid.uuid4()}"):
+            assert FORGED in made(wrong, "other").message
+        assert FORGED in made(mark, "other", controller=False).message
 
 
 def test_t55_no_account_of_ours_names_authors(bare_cluster: Bed, place: str) -> None:
