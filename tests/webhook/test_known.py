@@ -2,14 +2,16 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from builders import a_request
-from daypass.domain.request import Request
+from builders import a_request, a_workload
+from daypass.domain.request import Condition, Request, WorkloadGrant
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
-from daypass.webhook.known import EXPECTED_SECONDS, Known
+from daypass.webhook.known import EXPECTED_SECONDS, Known, slim_request
+from gate_builders import a_gate, workloads
 
 
 def _known(*requests: Request) -> Known:
@@ -69,3 +71,113 @@ def test_peers_are_those_of_one_subject_in_every_namespace() -> None:
     elsewhere = replace(FIRST, namespace="bank", uid="4")
     of_another = replace(a_request().build(), subject=replace(FIRST.subject, name="erin"), name="x", uid="5")
     assert _known(FIRST, elsewhere, of_another).peers(SECOND) == (FIRST, elsewhere)
+
+
+def _permit(name: str, cause: str = "c", **changes: object) -> Request:
+    made = a_request(grant=a_workload(), namespace="shop", uid=f"uid-{name}").build()
+    return replace(made, name=name, cause=cause, **changes)  # type: ignore[arg-type]
+
+
+def _ended(request: Request, state: str) -> Request:
+    ready = Condition("Ready", "False", state, "why", 1)
+    return replace(request, record=replace(request.record, conditions=(ready,)))
+
+
+def test_permits_are_found_by_namespace_until_they_end() -> None:
+    first, elsewhere = _permit("a"), replace(_permit("b"), namespace="bank")
+    known = _known(FIRST, first, elsewhere)
+    assert known.permits("shop") == (first,)
+    ended = _ended(first, "Expired")
+    known.request_changed("shop/a", first, ended)
+    assert known.permits("shop") == ()
+    known.request_changed("shop/a", ended, None)
+    assert known.made("c") == (elsewhere,)
+
+
+def test_t56_made_requests_are_found_by_cause_after_their_end_too() -> None:
+    known = _known(_permit("a"), _permit("b", "other"), _permit("d", ""))
+    denied = _ended(_permit("a"), "Denied")
+    known.request_changed("shop/a", _permit("a"), denied)
+    assert known.made("c") == (denied,)
+    assert known.made("") == ()
+
+
+def test_p8_of_a_permit_is_kept_what_it_is_judged_by_and_no_more_once_it_has_ended() -> None:
+    body = _a_permit_body()
+    slim = slim_request(body)
+    assert (slim.cause, slim.version) == ("abc", "7")
+    assert (len(slim.reviews), len(slim.record.uses)) == (0, 1)
+    assert slim.spec == {}
+    assert isinstance(slim.grant, WorkloadGrant)
+    assert slim.grant.findings == ("runs it",)
+    body["status"]["conditions"][0]["reason"] = "Expired"
+    ended = slim_request(body)
+    assert isinstance(ended.grant, WorkloadGrant)
+    assert (ended.grant.findings, ended.record.uses, ended.reviews) == ((), (), ())
+    assert ended.record.conditions
+
+
+def test_t63_a_policy_whose_gate_can_not_be_read_is_known_as_one() -> None:
+    known = _known()
+    metadata = {"name": "newer", "uid": "1", "resourceVersion": "1", "generation": 1}
+    known._policies._take({"metadata": metadata, "spec": {"effect": "Newer", "gate": {}}})
+    assert known.unreadable_gates() == ["newer"]
+    known._policies._take({"metadata": {**metadata, "name": "plain"}, "spec": {"effect": "Newer"}})
+    assert known.unreadable_gates() == ["newer"]
+    known._policies._drop("newer")
+    assert known.unreadable_gates() == []
+
+
+def test_gates_are_indexed_anew_when_a_policy_changes() -> None:
+    known = _known()
+    assert known.pod_gates().of("shop") is None
+    assert not known._power.wanted
+    policy = a_gate("gate", workloads("shop"))
+    known._policies._put("gate", policy)
+    assert known.gates() == (policy,)
+    assert known.pod_gates().of("shop") is not None
+    assert known.pod_gates() is known.pod_gates()
+    known._policies._put("gate", None)
+    assert known.pod_gates().of("shop") is None
+
+
+def test_rbac_is_watched_only_once_a_gate_asks_what_accounts_may_do() -> None:
+    known = _known()
+    known._policies._put("gate", a_gate("gate", workloads("shop")))
+    assert not known._power.wanted
+    assert "roles" not in known.unsynced().split(", ")
+    known._policies._put("other", a_gate("other", workloads("shop", privileges=("ServiceAccountPower",))))
+    assert known._power.wanted
+    assert "roles" in known.unsynced().split(", ")
+
+
+def _a_permit_body() -> dict[str, Any]:
+    use = {"key": "k", "kind": "Pod", "name": "p", "uid": "u", "time": "2026-03-02T12:00:00Z", "confirmed": True}
+    ready = {"type": "Ready", "status": "True", "reason": "Active", "message": "", "observedGeneration": 1}
+    ready["lastTransitionTime"] = "2026-03-02T12:00:00Z"
+    workload = {
+        "serviceAccountName": "agent",
+        "privileges": ["HostPorts"],
+        "findings": ["runs it"],
+        "authors": ["alice"],
+    }
+    return {
+        "apiVersion": "daypass.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {
+            "name": "daypass-1",
+            "namespace": "shop",
+            "uid": "1",
+            "generation": 1,
+            "resourceVersion": "7",
+            "creationTimestamp": "2026-03-02T12:00:00Z",
+            "labels": {"daypass.dev/cause": "abc"},
+        },
+        "spec": {
+            "requester": {"username": "alice"},
+            "workload": workload,
+            "durationSeconds": 60,
+            "reason": "a test",
+        },
+        "status": {"conditions": [ready], "uses": [use]},
+    }

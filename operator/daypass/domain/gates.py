@@ -1,9 +1,10 @@
 """Decides which gates concern a pod, what is needed of an approved request, and what becomes of the pod without one."""
 
-from collections.abc import Collection, Iterable, Sequence
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from daypass.domain import globs
 from daypass.domain.policy import GateMode, OnMissing, Policy, WorkloadGate
@@ -56,11 +57,16 @@ class NamespaceGates:
             for name in PROFILES.get(control, (control,))
         )
         """The names of the controls that some gate speaks of: nobody asks about the others."""
-        self.asks_power: Final = any(
-            overlaps(pattern, power) for one in self.gates for pattern in one.gate.privileges for power in ACCOUNT_POWER
-        )
+        self.asks_power: Final = any(_asks_power(one.gate) for one in self.gates)
         """Whether one of them wants to know what a pod's ServiceAccount may do."""
         self._by_privilege: dict[str, tuple[int, ...]] = {}
+        named = {pattern.partition(":")[0] for one in self.gates for pattern in one.gate.privileges}
+        self._controls = frozenset(control for name in named for control in PROFILES.get(name, (name,)))
+        self._glance = _glance(self._controls)
+
+    def finds_nothing(self, pod: Mapping[str, Any]) -> bool:
+        """Whether none of the gates finds anything in a pod itself: so it is with most, and costs little to see."""
+        return self._glance.sees_nothing(pod) or not self.demands(of_pod(pod, self._controls))
 
     def demands(self, findings: Iterable[Finding]) -> tuple[Demand, ...]:
         """What the gates find in a pod; whether it is an agent's is yet to be seen."""
@@ -83,6 +89,12 @@ class NamespaceGates:
             )
             self._by_privilege[privilege] = known
         return known
+
+
+@functools.lru_cache(maxsize=64)
+def _glance(controls: frozenset[str]) -> Glance:
+    """One for all namespaces whose gates name the same."""
+    return Glance(controls)
 
 
 class GateIndex:
@@ -110,6 +122,15 @@ class GateIndex:
             fitting = [one for one in self._gates if globs.matches_any(one.gate.namespaces, namespace)]
             self._by_namespace[namespace] = NamespaceGates(fitting) if fitting else None
         return self._by_namespace[namespace]
+
+
+def asks_power(policy: Policy) -> bool:
+    """Whether a policy's gate wants to know what a pod's ServiceAccount may do."""
+    return policy.gate is not None and policy.gate.workloads is not None and _asks_power(policy.gate.workloads)
+
+
+def _asks_power(gate: WorkloadGate) -> bool:
+    return any(overlaps(pattern, power) for pattern in gate.privileges for power in ACCOUNT_POWER)
 
 
 def of_mode(demands: Iterable[Demand], mode: GateMode) -> tuple[Demand, ...]:

@@ -76,6 +76,8 @@ class AccountPower:
             # Fail closed: for who asks, not known is never little.
             return None
         username = names.service_account_username(namespace, name)
+        if self._roles.faults or self._cluster_roles.faults:
+            return self._gravest(username, namespace)  # a role that was never readable is no change that is told
         known = self._remembered.get(username)
         if known is None:
             if len(self._remembered) >= REMEMBERED:

@@ -13,7 +13,7 @@ from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, CONFIG_MAPS, N
 from daypass.domain import names
 from daypass.domain.conditions import FINAL, state_of
 from daypass.domain.duplicates import equality_key, is_pending
-from daypass.domain.gates import GateIndex
+from daypass.domain.gates import GateIndex, asks_power
 from daypass.domain.identity import Identity
 from daypass.domain.policy import Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
@@ -191,7 +191,7 @@ class Known:
 
     def _policy_changed(self, _key: str, _old: Policy | None, new: Policy | None) -> None:
         self._all_policies = self._gates = self._pod_gates = None
-        if new is not None and new.gate is not None and new.gate.workloads is not None:
+        if new is not None and asks_power(new):
             self._power.want()
 
 

@@ -186,7 +186,8 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     asked: Asked | None = None
     if asks(demands) and not case.dry_run:
         asked = await needs.asking.ask(cause)
-    told = asked.message if asked is not None else why or needs.permits.near_pod(facts, wanted)
+    near = why or needs.permits.near_pod(facts, wanted) or needs.asking.hopeless(cause)
+    told = asked.message if asked is not None else near
     named = {"request": asked.name} if asked is not None and asked.name else {}
     if waits and (asked is None or asked.waits):
         text = messages.held(asked.name if asked is not None else "a request", told)
