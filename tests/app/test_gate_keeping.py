@@ -238,6 +238,18 @@ async def test_where_everything_is_refused_every_gate_says_so(scene: Scene) -> N
     assert scene.news == ["a", "b", "a", "b"]
 
 
+async def test_where_nothing_may_be_read_every_gate_says_so(scene: Scene) -> None:
+    scene.write("a", "shop")
+    await scene.keeper.keep()
+    scene.server.broken["get", GATES.resource.plural] = RefusedError("may not get", 403)
+    with pytest.raises(RefusedError):
+        await scene.keeper.keep()
+    assert scene.fault("a") == "may not get"
+    scene.server.broken.clear()
+    await scene.keeper.keep()
+    assert scene.fault("a") == ""
+
+
 async def test_t63_a_policy_that_cant_be_read_keeps_the_gate_that_it_has(scene: Scene) -> None:
     scene.write("a", "shop")
     scene.write("b", "shop")

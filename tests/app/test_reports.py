@@ -8,6 +8,7 @@ import pytest
 
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import Json, Resource
+from daypass.domain.policy import Policy
 from daypass.domain.gate_bounds import Bounds
 from daypass.expressions.cel import CelExpressions
 
@@ -75,3 +76,34 @@ async def test_t45_a_gate_for_what_daypass_runs_on_stalls_the_policy_on_a_fake_s
     reports = Reports(server, server, policies, CelExpressions(), bounds=Bounds("jit"))
     await asyncio.gather(*map(reports.report, ("ours", "other")))
     assert server.told == {"ours": "False", "other": "True"}
+
+
+class Pending:
+    """Nobody has got to any gate yet, or all are in force."""
+
+    def __init__(self, fault: str | None) -> None:
+        self.now = fault
+
+    def fault(self, _policy: Policy) -> str | None:
+        return self.now
+
+
+async def test_a_gate_is_pending_until_it_is_in_force_and_a_restart_changes_nothing_on_a_fake_server() -> None:
+    server: Any = Answering(allowed=True)
+    policies, gates = Policies(), Pending(None)
+    gated = a_policy("p")
+    gated["spec"]["gate"] = {"workloads": {"privileges": ["Baseline"]}}
+    policies.take(gated)
+    reports = Reports(server, server, policies, CelExpressions(), gates)
+    await reports.report("p")
+    assert server.told == {"p": "False"}
+    gates.now = ""
+    await reports.report("p")
+    assert server.told == {"p": "True"}
+    server.told.clear()
+    gates.now = None  # another process, that has not looked yet
+    await reports.report("p")
+    assert server.told == {}
+    gates.now = "no gate on the vault"
+    await reports.report("p")
+    assert server.told == {"p": "False"}

@@ -73,6 +73,7 @@ def test_t52_a_controller_that_was_away_follows_the_path_when_it_is_back(guarded
     assert answer.status == 403
     assert "failed calling" not in answer.message
     before = [one["clientConfig"]["url"] for one in bed.request("GET", PATHS["daypass-gates"]).json["webhooks"]]
+    version = policy_version(bed, "shop")
     bed.controller.start()
     bed.controller.wait_ready()
 
@@ -82,6 +83,9 @@ def test_t52_a_controller_that_was_away_follows_the_path_when_it_is_back(guarded
 
     bed.wait_until(followed, TAKEOVER_SECONDS)
     assert guarded.pod("shop", body=a_privileged()).status == 403
+    # P9: what was said of the policy holds; a new controller has nothing to write about it.
+    time.sleep(1)
+    assert policy_version(bed, "shop") == version
 
 
 def test_t64_uninstalled_nothing_is_left_that_locks(guarded: Guarded) -> None:
@@ -106,6 +110,10 @@ def test_t64_uninstalled_nothing_is_left_that_locks(guarded: Guarded) -> None:
     assert all(bed.request("GET", path).status == 404 for path in PATHS.values())
     assert guarded.pod("shop", body=a_privileged()).status == 201
     assert bed.request("GET", POLICIES).status == 200
+
+
+def policy_version(bed: Bed, name: str) -> str:
+    return str(bed.request("GET", f"{POLICIES}/{name}").json["metadata"]["resourceVersion"])
 
 
 def forbid_gates_on_the_vault(bed: Bed) -> None:

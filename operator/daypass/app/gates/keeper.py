@@ -10,7 +10,7 @@ from daypass.app.gates.endpoint import EndpointError, endpoints_from
 from daypass.app.gates.entries import Entries, Terms, TooLongError, entries_of
 from daypass.app.gates.kept import Kept, Webhooks
 from daypass.app.policies.known import Policies
-from daypass.app.ports import CLUSTER_ROLES, CONFIG_MAPS, Json, Objects
+from daypass.app.ports import CLUSTER_ROLES, CONFIG_MAPS, Json, Objects, RefusedError
 from daypass.domain import names
 from daypass.domain.policy import Policy
 
@@ -62,6 +62,15 @@ class Keeper:
     async def keep(self) -> None:
         """Bring both configurations to what they should be; raises ApiError, after which it is to be done again."""
         policies = [policy for policy in self._policies.readable() if policy.gate is not None]
+        try:
+            await self._keep(policies)
+        except RefusedError as error:
+            # What we may not even read, nobody keeps: every gate says so.
+            self._settle(policies, {}, error.message)
+            raise
+        self._tell()
+
+    async def _keep(self, policies: Collection[Policy]) -> None:
         owner = await self._objects.get(CLUSTER_ROLES, names.CONTROLLER)
         if owner is None:
             # With it go our permissions and both configurations: Daypass is being uninstalled.
@@ -77,7 +86,6 @@ class Keeper:
         wanted, faults = self._wanted(policies, shared)
         refused = await self._bring(wanted, owner)
         self._settle(policies, {**refused, **faults})
-        self._tell()
 
     async def _find_endpoints(self) -> Mapping[str, Json]:
         """As setup says now, else as it said last: an address that nobody tells any more need not have changed."""

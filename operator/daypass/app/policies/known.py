@@ -162,6 +162,9 @@ class Reports:
         faults = await self._faults(name)
         generation = body["metadata"].get("generation", 0)
         current: Mapping[str, Any] = body.get("status") or {}
+        if not faults and current.get("observedGeneration") == generation and self._is_pending(name):
+            # What another controller said of this very policy holds until this one has looked at the gates itself.
+            return now + timedelta(seconds=FAULTY_RECHECK_SECONDS)
         told = _conditions(current, faults, self._progress(name), generation, now)
         wanted = {"observedGeneration": generation, "conditions": [condition_json(one) for one in told]}
         if any(current.get(key) != value for key, value in wanted.items()):
@@ -196,12 +199,16 @@ class Reports:
     def _gate_fault(self, policy: Policy) -> str | None:
         return "" if policy.gate is None or self.gates is None else self.gates.fault(policy)
 
+    def _is_pending(self, name: str) -> bool:
+        policy = self.policies.find(name)
+        return policy is not None and self._gate_fault(policy) is None
+
     def _progress(self, name: str) -> tuple[str, str, str]:
         """Status, reason and message of Ready where nothing is wrong."""
         policy = self.policies.find(name)
         if policy is None or policy.gate is None:
             return ("True", "Ready", "The policy is in force.")
-        if self._gate_fault(policy) is None:
+        if self._is_pending(name):
             return ("False", "GatePending", "The gate is not in the webhook configuration yet.")
         return ("True", "Ready", "The policy is in force, and its gate is in the webhook configuration.")
 
