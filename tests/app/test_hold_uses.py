@@ -51,8 +51,11 @@ async def test_action_whose_uses_are_spent_is_used_up(scene: HoldScene) -> None:
         scene.reserve(name, "data", age=3)
         await scene.run("act")
         assert scene.state("act") == "Active"
+    assert not scene.tending.ends("shop/act")
     await scene.tend("act")
+    assert scene.tending.ends("shop/act")
     await scene.run("act")
+    assert not scene.tending.ends("shop/act")
     assert scene.state("act") == "Expired"
     assert scene.message("act") == "UsedUp: all its 2 uses are spent."
 

@@ -271,6 +271,8 @@ class Office:
                     self._queue.put(Work(Task.TEND, work.name))
             case Task.TEND:
                 self._alarm.set(f"{_PERMIT}{work.name}", await self._tending.tend(work.name))
+                if self._tending.ends(work.name):
+                    self._queue.put(Work(Task.RECONCILE, work.name))
             case Task.MISS:
                 for key in await self._tending.missed(work.name):
                     self._queue.put(Work(Task.RECONCILE, key))

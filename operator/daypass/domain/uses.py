@@ -14,6 +14,7 @@ from daypass.domain.request import ActionGrant, Request, Use
 
 GIVE_BACK_SECONDS: Final = 32
 """After admission an object may be 30 s on its way, for so long may another webhook take; times are whole seconds."""
+EVICTION: Final = "eviction"
 LOOKS: Final = (2, 10, GIVE_BACK_SECONDS)
 """Seconds after its reservation at which the object of a use is looked at."""
 
@@ -51,7 +52,7 @@ def fate(request: Request, use: Use, sight: Sight, now: datetime) -> Fate:
     """What became of one reserved use.
 
     Rule: it is spent as soon as the object shows it: a created object is there, a deleted one is gone or going, a
-    changed one has another resourceVersion than before. What does not show within ``GIVE_BACK_SECONDS`` did not
+    changed one has another resourceVersion than before; a connection is spent at the first look. What does not show within ``GIVE_BACK_SECONDS`` did not
     happen, and the use is given back. An object that we may not read, or that is no object (a subresource that is
     created), shows nothing.
     """
@@ -85,23 +86,32 @@ def looked_at(use: Use, now: datetime) -> bool:
 
 
 def _leaves_a_trace(request: Request, use: Use) -> bool:
-    """Whether the object of a use can tell that it was done: what is created below an object is not kept by uid."""
+    """Whether the object of a use can tell that it was done: what is created below an object is kept nowhere."""
     grant = request.grant
-    return bool(use.uid) and not (isinstance(grant, ActionGrant) and grant.verb == "create" and grant.subresource)
+    below = isinstance(grant, ActionGrant) and grant.verb == "create" and grant.subresource not in {"", EVICTION}
+    return bool(use.uid) and not below
 
 
 def _shows(request: Request, use: Use, sight: Sight) -> bool:
-    verb = request.grant.verb if isinstance(request.grant, ActionGrant) else "create"
-    there = sight.uid == use.uid
-    match verb:
+    there, before = sight.uid == use.uid, use.key.rpartition("@")[2] if "@" in use.key else ""
+    if before:
+        # Changed, whatever it was asked as: a false owner is set by an update, and deletes.
+        return not there or sight.version != before
+    match _verb(request):
         case "create":
             return there
         case "delete":
             return not there or sight.deleting
-        case "update":
-            return not there or sight.version != use.key.rpartition("@")[2]
         case _:
             return True
+
+
+def _verb(request: Request) -> str:
+    """What is done to the object itself."""
+    grant = request.grant
+    if not isinstance(grant, ActionGrant):
+        return "create"
+    return "delete" if (grant.verb, grant.subresource) == ("create", EVICTION) else grant.verb
 
 
 def _moment(use: Use, seconds: int) -> datetime:

@@ -19,6 +19,7 @@ from daypass.app.ports import PODS, ApiError, ConflictError, Json, Objects
 from daypass.domain import names
 from daypass.domain.conditions import State, state_of
 from daypass.domain.request import Request
+from daypass.domain.uses import used_up
 
 PACE_SECONDS: Final = 0.05
 ATTEMPTS: Final = 4
@@ -61,6 +62,11 @@ class Tending:
                     raise
                 await self.release.ledger.refresh(entry)
         return None
+
+    def ends(self, name: str) -> bool:
+        """Whether what was found out ends the permit: our own write of it is no news that anybody else brings."""
+        entry = self.requests.get(name)
+        return entry is not None and entry.slim is not None and entry.state is State.ACTIVE and used_up(entry.slim)
 
     def dropped(self, request: Request) -> bool:
         """A permit was deleted; whether anything is to be done because of it (then ``tend`` its uid)."""
