@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from daypass.domain import globs
 from daypass.domain.policy import GateMode, OnMissing, Policy, WorkloadGate
-from daypass.domain.privileges import PROFILES, Finding, overlaps
+from daypass.domain.privileges import PROFILES, Finding, Glance, of_pod, overlaps
 
 REMEMBERED: Final = 1_024
 """Namespaces, and privileges of each: what was looked up once is looked up again soon."""
@@ -42,7 +42,7 @@ class Demand:
 class NamespaceGates:
     """The gates of one namespace."""
 
-    __slots__ = ("_by_privilege", "asks_power", "controls", "gates", "holds")
+    __slots__ = ("_by_privilege", "_glance", "asks_power", "controls", "gates", "holds")
 
     def __init__(self, gates: Iterable[PolicyGate]) -> None:
         self.gates: Final = tuple(gates)
@@ -60,13 +60,11 @@ class NamespaceGates:
         self.asks_power: Final = any(_asks_power(one.gate) for one in self.gates)
         """Whether one of them wants to know what a pod's ServiceAccount may do."""
         self._by_privilege: dict[str, tuple[int, ...]] = {}
-        named = {pattern.partition(":")[0] for one in self.gates for pattern in one.gate.privileges}
-        self._controls = frozenset(control for name in named for control in PROFILES.get(name, (name,)))
-        self._glance = _glance(self._controls)
+        self._glance: Final = _glance(self.controls)
 
-    def finds_nothing(self, pod: Mapping[str, Any]) -> bool:
-        """Whether none of the gates finds anything in a pod itself: so it is with most, and costs little to see."""
-        return self._glance.sees_nothing(pod) or not self.demands(of_pod(pod, self._controls))
+    def findings(self, pod: Mapping[str, Any]) -> tuple[Finding, ...]:
+        """What a pod uses of what some gate speaks of: of most pods nothing, which costs little to see."""
+        return () if self._glance.sees_nothing(pod) else of_pod(pod, self.controls)
 
     def demands(self, findings: Iterable[Finding]) -> tuple[Demand, ...]:
         """What the gates find in a pod; whether it is an agent's is yet to be seen."""

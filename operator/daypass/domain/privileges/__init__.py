@@ -3,6 +3,7 @@
 from daypass.domain.privileges.controls import CONTROLS, PROFILES
 from daypass.domain.privileges.faults import fault, fault_in_request
 from daypass.domain.privileges.finding import LONGEST_TEXT, Finding
+from daypass.domain.privileges.glance import Glance
 from daypass.domain.privileges.levels import assess
 from daypass.domain.privileges.patterns import condensed, fits, missing, overlaps
 from daypass.domain.privileges.uses import of_account, of_pod
@@ -12,6 +13,7 @@ __all__ = [
     "LONGEST_TEXT",
     "PROFILES",
     "Finding",
+    "Glance",
     "assess",
     "condensed",
     "fault",

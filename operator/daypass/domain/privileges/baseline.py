@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from daypass.domain.privileges.control import (
+    Check,
+    Clear,
     Control,
     Profile,
     absent_or_empty,
@@ -18,11 +20,12 @@ from daypass.domain.privileges.control import (
     in_user_namespace,
     itself,
     last_step,
+    no_key_begins,
     nothing,
     unless,
 )
 from daypass.domain.privileges.paths import normal_path
-from daypass.domain.privileges.pod import Pod
+from daypass.domain.privileges.pod import Field, Pod
 
 CAPABILITIES_ALLOWED: Final = frozenset(
     (
@@ -84,12 +87,18 @@ def _option(found: object, path: str) -> str:
 _app_armor_fields: Final = found_at(_APP_ARMOR, is_allowed_profile, itself)
 
 
-def _app_armor(pod: Pod) -> Iterator[tuple[str, str]]:
+def _app_armor_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     yield from _app_armor_fields(pod)
     for found, path in pod.annotations(_APP_ARMOR_ANNOTATION):
         profile = found[1] if isinstance(found, tuple) else found
         if not _is_allowed_annotation(profile):
             yield ("Unconfined" if profile == "unconfined" else itself(profile, path)), path
+
+
+_app_armor: Final = Check(
+    _app_armor_uses,
+    (*_app_armor_fields.clear, Clear(Field.parse("metadata.annotations"), no_key_begins(_APP_ARMOR_ANNOTATION))),
+)
 
 
 def _is_allowed_annotation(profile: object) -> bool:
@@ -100,10 +109,12 @@ _selinux_types: Final = found_at(_SELINUX_TYPES, absent_or_one_of(SELINUX_TYPES_
 _selinux_names: Final = found_at(_SELINUX_NAMES, absent_or_empty, _option)
 
 
-def _selinux(pod: Pod) -> Iterator[tuple[str, str]]:
+def _selinux_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     yield from _selinux_types(pod)
     yield from _selinux_names(pod)
 
+
+_selinux: Final = Check(_selinux_uses, (*_selinux_types.clear, *_selinux_names.clear))
 
 BASELINE: Final = (
     Control(

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from daypass.domain.privileges.control import Control, Profile, found_at, itself
-from daypass.domain.privileges.pod import MALFORMED, Field, Pod, entries
+from daypass.domain.privileges.control import Check, Clear, Control, Profile, found_at, itself, no_key_begins
+from daypass.domain.privileges.pod import EACH, MALFORMED, Field, Pod, entries
 
 DEFAULT_AUDIENCE: Final = "default"
 """Value of TokenMount for a token that names no audience: the API server takes it."""
@@ -47,7 +47,7 @@ _NATIVE: Final = frozenset(("cpu", "memory", "ephemeral-storage"))
 _NATIVE_PREFIXES: Final = ("hugepages-", "attachable-volumes-")
 
 
-def _token_mounts(pod: Pod) -> Iterator[tuple[str, str]]:
+def _token_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     for token, path in pod.at(_tokens):
         if token is not None:
             audience = token.get("audience") if isinstance(token, Mapping) else MALFORMED
@@ -58,7 +58,7 @@ def _token_mounts(pod: Pod) -> Iterator[tuple[str, str]]:
             yield (f"certificate={signer}" if isinstance(signer, str) and signer else ""), path
 
 
-def _devices(pod: Pod) -> Iterator[tuple[str, str]]:
+def _device_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     for field in _amounts:
         for holder in pod.at(field):
             for found, path in entries(*holder):
@@ -72,6 +72,19 @@ def _devices(pod: Pod) -> Iterator[tuple[str, str]]:
         key, value = found if isinstance(found, tuple) else ("", MALFORMED)
         for device in value.split(",") if key.startswith(_BY_NAME) and isinstance(value, str) else ("",):
             yield device.strip(), path
+
+
+def _is_absent(found: object) -> bool:
+    return found is None
+
+
+def _all_native(amounts: object) -> bool:
+    if not isinstance(amounts, dict):
+        return amounts is None
+    for resource in amounts:  # noqa: SIM110 - a generator costs more than all the comparisons
+        if not _is_native(resource):
+            return False
+    return True
 
 
 def _is_native(resource: str) -> bool:
@@ -92,7 +105,7 @@ def _resource_claim(claim: object) -> str:
     return names[0] if len(names) == 1 else ""
 
 
-def _volume_claims(pod: Pod) -> Iterator[tuple[str, str]]:
+def _claim_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     yield from _claims(pod)
     for template, path in pod.at(_templates):
         yield from _new_claim(template, path)
@@ -126,10 +139,24 @@ def _data_source(source: object) -> str:
     return name if kind == "PersistentVolumeClaim" else f"{kind}/{name}"
 
 
+_token_mounts: Final = Check(_token_uses, (Clear(_tokens, _is_absent), Clear(_certificates, _is_absent)))
+_devices: Final = Check(
+    _device_uses,
+    (
+        *(Clear(field, _all_native) for field in _amounts),
+        Clear(Field.parse(_RESOURCE_CLAIMS.removesuffix(EACH)), lambda claims: not claims),
+        Clear(Field.parse("metadata.annotations"), no_key_begins(*_DEVICE_ANNOTATIONS)),
+    ),
+)
+_volume_claims: Final = Check(_claim_uses, (*_claims.clear, Clear(_templates, lambda _found: False)))
+
+
 def _no_field(_pod: Pod) -> Iterator[tuple[str, str]]:
     """What a ServiceAccount may do stands in RBAC objects, not in the pod."""
     yield from ()
 
+
+_no_fields: Final = Check(_no_field, ())
 
 BEYOND: Final = (
     Control(
@@ -138,7 +165,7 @@ BEYOND: Final = (
         ("spec.serviceAccountName",),
         "a ServiceAccount whose roles come to a Low or Medium risk",
         "the risk of what its roles let it do",
-        _no_field,
+        _no_fields,
         POWERS,
     ),
     Control(

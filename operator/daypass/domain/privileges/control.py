@@ -7,11 +7,35 @@ from typing import TypeAlias
 
 from daypass.domain.privileges.pod import MALFORMED, Field, Pod
 
-Check: TypeAlias = Callable[[Pod], Iterable[tuple[str, str]]]
-"""Of a pod, each value that it uses (empty: every value, or the control takes none) with its path."""
 Allowed: TypeAlias = Callable[[object], bool]
 Value: TypeAlias = Callable[[object, str], str]
 """What a finding narrows to, from what stands there and the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """What is well at a field: where this holds of every field of a check, the check finds nothing."""
+
+    field: Field
+    allowed: Allowed
+    required: bool = False
+    """Whether something has to stand there, in the pod or in each container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Calling it gives, of a pod, each value that it uses with its path; an empty value means all, or none is taken.
+
+    ``clear`` is the quick way to tell that there is none: it may call for a closer look in vain, but never leave out one
+    that finds something (``glance``).
+    """
+
+    uses: Callable[[Pod], Iterable[tuple[str, str]]]
+    clear: tuple[Clear, ...]
+
+    def __call__(self, pod: Pod) -> Iterable[tuple[str, str]]:
+        """What the pod uses."""
+        return self.uses(pod)
 
 
 class Profile(Enum):
@@ -54,12 +78,12 @@ def found_at(fields: Iterable[str], allowed: Allowed, value: Value) -> Check:
                 if not allowed(found):
                     yield ("" if found is MALFORMED else value(found, path)), path
 
-    return check
+    return Check(check, tuple(Clear(field, allowed) for field in parsed))
 
 
 def unless(exempt: Callable[[Pod], bool], check: Check) -> Check:
     """The same check, but for pods that the standard exempts from it."""
-    return lambda pod: () if exempt(pod) else check(pod)
+    return Check(lambda pod: () if exempt(pod) else check(pod), check.clear)
 
 
 def on_windows(pod: Pod) -> bool:
@@ -90,6 +114,20 @@ def absent_or_empty(found: object) -> bool:
 def absent_or_one_of(names: Collection[str]) -> Allowed:
     """Null or one of the names, as they are spelled."""
     return lambda found: found is None or (isinstance(found, str) and found in names)
+
+
+def no_key_begins(*beginnings: str) -> Allowed:
+    """A map without such keys."""
+
+    def allowed(found: object) -> bool:
+        if not isinstance(found, dict):
+            return found is None
+        for key in found:  # noqa: SIM110 - a generator costs more than all the comparisons
+            if key.startswith(beginnings):
+                return False
+        return True
+
+    return allowed
 
 
 def nothing(_found: object, _path: str) -> str:

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 CONTAINER_LISTS: Final = ("containers", "initContainers", "ephemeralContainers")
 _CONTAINER: Final = "container"
-_EACH: Final = "[*]"
+EACH: Final = "[*]"
+"""The step into every item of a list."""
 
 
 class Malformed(Enum):
@@ -41,7 +42,7 @@ class Field:
     @classmethod
     def parse(cls, text: str) -> "Field":
         """The field that a text names."""
-        first, *others = text.replace(_EACH, f".{_EACH}").split(".")
+        first, *others = text.replace(EACH, f".{EACH}").split(".")
         return (
             cls(tuple(others), of_containers=True)
             if first == _CONTAINER
@@ -69,7 +70,7 @@ class Pod:
             return cls(
                 {**pod, "spec": MALFORMED}, (Place(MALFORMED, "spec"),), on_windows=False, in_user_namespace=False
             )
-        containers = tuple(place for name in CONTAINER_LISTS for place in under(spec, (name, _EACH), "spec"))
+        containers = tuple(place for name in CONTAINER_LISTS for place in under(spec, (name, EACH), "spec"))
         system = spec.get("os")
         return cls(
             pod,
@@ -108,7 +109,7 @@ def under(found: object, steps: Sequence[str], path: str) -> Iterator[Place]:
     """
     last = len(steps) - 1
     for number, step in enumerate(steps):
-        if step == _EACH:
+        if step == EACH:
             if not isinstance(found, list | tuple):
                 yield Place(MALFORMED, path)
                 return

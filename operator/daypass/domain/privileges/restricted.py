@@ -9,6 +9,8 @@ from typing import Final
 
 from daypass.domain.privileges.baseline import capability, is_allowed_profile
 from daypass.domain.privileges.control import (
+    Check,
+    Clear,
     Control,
     Profile,
     absent_or_one_of,
@@ -48,7 +50,7 @@ _dropped: Final = Field.parse(_DROPPED)
 _added: Final = found_at((_ADDED,), absent_or_one_of(("NET_BIND_SERVICE",)), capability)
 
 
-def _volume_types(pod: Pod) -> Iterator[tuple[str, str]]:
+def _volume_type_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     for volume, path in pod.at(_volumes):
         if not isinstance(volume, Mapping):
             if volume is not None:
@@ -62,13 +64,13 @@ def _volume_types(pod: Pod) -> Iterator[tuple[str, str]]:
                 yield str(key), f"{path}.{key}"
 
 
-def _privilege_escalation(pod: Pod) -> Iterator[tuple[str, str]]:
+def _escalation_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     for found, path in pod.of_each_container(_escalation):
         if found is not False:
             yield "", path
 
 
-def _run_as_non_root(pod: Pod) -> Iterator[tuple[str, str]]:
+def _root_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     of_pod: object = None
     for of_pod, path in pod.at(_pod_non_root):
         if of_pod is not None and of_pod is not True:
@@ -78,7 +80,7 @@ def _run_as_non_root(pod: Pod) -> Iterator[tuple[str, str]]:
             yield "", path
 
 
-def _seccomp(pod: Pod) -> Iterator[tuple[str, str]]:
+def _seccomp_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     of_pod: object = None
     for of_pod, path in pod.at(_pod_seccomp):
         if not is_allowed_profile(of_pod):
@@ -92,12 +94,48 @@ def _seccomp(pod: Pod) -> Iterator[tuple[str, str]]:
             yield "", path if profile is MALFORMED else f"{path}.type"
 
 
-def _capabilities(pod: Pod) -> Iterator[tuple[str, str]]:
+def _capability_uses(pod: Pod) -> Iterator[tuple[str, str]]:
     for dropped, path in pod.of_each_container(_dropped):
         if not isinstance(dropped, list | tuple) or "ALL" not in dropped:
             yield ("" if dropped is MALFORMED else UNDROPPED), path
     yield from _added(pod)
 
+
+def _is_plain_volume(volume: object) -> bool:
+    typed = False
+    for key, source in volume.items() if isinstance(volume, dict) else ():
+        if key != "name":
+            if source is None or key not in VOLUME_TYPES_ALLOWED:
+                return False
+            typed = True
+    return typed
+
+
+def _drops_all(dropped: object) -> bool:
+    return isinstance(dropped, list) and "ALL" in dropped
+
+
+def _is_true(found: object) -> bool:
+    return found is True
+
+
+# The pod's word counts for every container that says nothing else: the quick look wants it from the pod.
+_volume_types: Final = Check(_volume_type_uses, (Clear(_volumes, _is_plain_volume),))
+_privilege_escalation: Final = Check(
+    _escalation_uses, (Clear(_escalation, lambda found: found is False, required=True),)
+)
+_run_as_non_root: Final = Check(
+    _root_uses,
+    (
+        Clear(_pod_non_root, _is_true, required=True),
+        Clear(_container_non_root, lambda found: found is None or found is True),
+    ),
+)
+_seccomp: Final = Check(
+    _seccomp_uses,
+    (Clear(_pod_seccomp, is_allowed_profile, required=True), Clear(_container_seccomp, is_allowed_profile)),
+)
+_capabilities: Final = Check(_capability_uses, (Clear(_dropped, _drops_all, required=True), *_added.clear))
 
 RESTRICTED: Final = (
     Control(

@@ -15,7 +15,7 @@ from daypass.domain.gates import Demand, GateIndex, NamespaceGates
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import GateMode, OwnerKind, RiskLevel
-from daypass.domain.privileges import Finding, of_account, of_pod
+from daypass.domain.privileges import Finding, of_account
 from daypass.domain.request import OwnerReference
 from daypass.domain.what_runs import what_runs
 
@@ -91,7 +91,7 @@ class Inspection:
         if is_mirror(caller, _mapping(metadata.get("annotations"))):
             return None
         account = account_of(pod)
-        findings = (*of_pod(pod, gates.controls), *self._power(gates, namespace, account))
+        findings = (*gates.findings(pod), *self._power(gates, namespace, account))
         demands = gates.demands(findings)
         if not demands:
             return None

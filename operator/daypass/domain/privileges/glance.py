@@ -1,0 +1,93 @@
+"""Tells of most pods at a glance that some controls find nothing in them.
+
+Nearly every pod that reaches a gate is harmless to it. To say so needs no paths and no values: one walk over the pod,
+along the fields of the controls in question and no others, that stops at the first thing it does not like.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from daypass.domain.privileges.control import Clear
+from daypass.domain.privileges.controls import CONTROLS
+from daypass.domain.privileges.pod import CONTAINER_LISTS, EACH
+
+_Test: TypeAlias = Callable[[Any], bool]
+
+
+@dataclass(slots=True)
+class _Node:
+    """What is known of a place in a pod: tests of what stands there, and the places below it."""
+
+    tests: list[_Test] = field(default_factory=list)
+    below: dict[str, "_Node"] = field(default_factory=dict)
+    each: "_Node | None" = None
+    must: set[str] = field(default_factory=set)
+    """Steps below at which something must stand."""
+
+    def at(self, step: str) -> "_Node":
+        if step != EACH:
+            return self.below.setdefault(step, _Node())
+        if self.each is None:
+            self.each = _Node()
+        return self.each
+
+
+class Glance:
+    """A look with the eyes of some controls."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, controls: Iterable[str]) -> None:
+        """``controls`` by name; what is no control finds nothing."""
+        self._root = _Node()
+        containers = _Node()
+        for name in controls:
+            control = CONTROLS.get(name)
+            for clear in control.check.clear if control is not None else ():
+                _plant(containers if clear.field.of_containers else self._root, clear)
+        if containers.below:
+            # A spec that is none is for the closer look, and so is a list of containers that is none.
+            for kind in CONTAINER_LISTS:
+                self._root.at("spec").at(kind).each = containers
+
+        if "spec" in self._root.below:
+            self._root.must.add("spec")
+
+    def sees_nothing(self, pod: Any) -> bool:  # noqa: ANN401 - JSON as it came
+        """Whether it is certain that none of the controls finds anything; False where a closer look is needed."""
+        return type(pod) is dict and _is_clear(self._root, pod)
+
+
+def _plant(node: _Node, clear: Clear) -> None:
+    steps = clear.field.steps
+    for place, step in enumerate(steps):
+        # Where a control looks at what is absent too, or may not be absent, its absence is for the closer look.
+        last = place == len(steps) - 1
+        if step != EACH and (clear.required or (last and not clear.allowed(None))):
+            node.must.add(step)
+        node = node.at(step)
+    node.tests.append(clear.allowed)
+
+
+def _is_clear(node: _Node, found: Any) -> bool:  # noqa: ANN401 - JSON, but for null
+    for test in node.tests:
+        if not test(found):
+            return False
+    if node.each is not None:
+        if type(found) is not list:
+            return False
+        for item in found:
+            if item is None or not _is_clear(node.each, item):
+                return False
+    below = node.below
+    if below:
+        if type(found) is not dict:
+            return False
+        for step in node.must:
+            if found.get(step) is None:
+                return False
+        for step, value in found.items():
+            if step in below and value is not None and not _is_clear(below[step], value):
+                return False
+    return True

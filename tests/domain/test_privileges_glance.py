@@ -1,0 +1,77 @@
+"""The quick look never says that nothing is there where something is, and nearly always where nothing is."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daypass.domain import privileges
+from daypass.domain.privileges import CONTROLS, Glance
+from domain.pod_cases import KINDS, Case, Json, cases
+from domain.test_privileges_laws import BODIES, CASES, JUNK, places, replaced
+
+EACH = {name: Glance((name,)) for name in CONTROLS}
+LOOKED_AT_CLOSELY = {
+    *(f"AppArmor: {name}" for name in ("allowed annotations", "annotation of a profile of the node")),
+    "AppArmor: annotation without a profile",
+    *(f"{control}: of the container alone" for control in ("RunAsNonRoot", "SeccompRestricted")),
+    *(f"{control} on Windows" for control in ("PrivilegeEscalation: not said", "SeccompRestricted: said by nobody")),
+    "CapabilitiesRestricted: none dropped on Windows",
+    *(f"{control} in a user namespace" for control in ("RunAsNonRoot: said by nobody", "RunAsUser: root")),
+    "Devices: what every pod has",
+}
+"""Harmless, and too rare for the quick look to know."""
+HARMLESS = [case for case in cases("baseline", "restricted", "beyond") if not case.finds]
+
+
+def overlooked(pod: Any) -> set[str]:  # noqa: ANN401 - pods that may be malformed
+    """Controls that find something in the pod, and whose quick look says that they don't."""
+    found = {finding.control for finding in privileges.of_pod(pod)}
+    together = Glance(found).sees_nothing(pod)
+    return {name for name in found if together or EACH[name].sees_nothing(pod)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_found_is_never_overlooked(case: Case, kind: str) -> None:
+    assert not overlooked(case.body(kind))
+
+
+@settings(max_examples=1500)
+@given(st.data())
+def test_t49_nor_in_malformed_pods(data: st.DataObject) -> None:
+    pod = data.draw(BODIES)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.sampled_from(list(places(pod))))
+        pod = replaced(pod, place, data.draw(JUNK))
+    assert not overlooked(pod)
+
+
+@settings(max_examples=500)
+@given(BODIES, st.data())
+def test_nor_where_something_is_left_out(pod: Json, data: st.DataObject) -> None:
+    pod = deepcopy(pod)
+    *way, last = data.draw(st.sampled_from(list(places(pod))))
+    holder: Any = pod
+    for step in way:
+        holder = holder[step]
+    del holder[last]
+    assert not overlooked(pod)
+
+
+@pytest.mark.parametrize("pod", [{}, {"spec": None}, {"spec": []}, {"spec": {"containers": None}}, [], None, "pod"])
+def test_t49_what_is_no_pod_needs_a_closer_look(pod: Any) -> None:  # noqa: ANN401 - anything but a pod
+    spec_matters = [
+        name for name in CONTROLS if any(clear.field.steps[0] != "metadata" for clear in CONTROLS[name].check.clear)
+    ]
+    if isinstance(pod, dict):
+        assert not overlooked(pod)
+    else:
+        assert not any(EACH[name].sees_nothing(pod) for name in spec_matters)
+
+
+@pytest.mark.parametrize("case", HARMLESS, ids=str)
+def test_most_harmless_pods_are_told_at_a_glance(case: Case) -> None:
+    assert EACH[case.control].sees_nothing(case.body("containers")) is (str(case) not in LOOKED_AT_CLOSELY)
