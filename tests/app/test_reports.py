@@ -8,8 +8,8 @@ import pytest
 
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import Json, Resource
-from daypass.domain.policy import Policy
 from daypass.domain.gate_bounds import Bounds
+from daypass.domain.policy import Policy
 from daypass.expressions.cel import CelExpressions
 
 
