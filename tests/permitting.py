@@ -107,6 +107,7 @@ class Known:
         self.published: Hashable = "keys"
         self.verified: list[Review] = []
         self.withdrawn = False
+        self.unreadable: tuple[str, ...] = ()
 
     def permits(self, namespace: str) -> Sequence[Request]:
         return [one for one in self.requests if one.namespace == namespace]
@@ -121,7 +122,7 @@ class Known:
         return self.all_policies.find(name)
 
     def unreadable_gates(self) -> Sequence[str]:
-        return ()
+        return self.unreadable
 
     def genuine(self, review: Review) -> bool:
         self.verified.append(review)

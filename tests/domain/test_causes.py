@@ -126,8 +126,8 @@ def test_another_caller_or_content_is_another_cause() -> None:
 
 def test_names_come_from_the_cause_and_are_numbered() -> None:
     cause = causes.of_pod(a_pod(), NEEDED)
-    assert cause.name() == f"daypass-{cause.hash[:20]}"
-    assert cause.name(2) == f"daypass-{cause.hash[:20]}-2"
+    assert cause.name() == f"daypass-{cause.hash[:10]}"
+    assert cause.name(2) == f"daypass-{cause.hash[:10]}-2"
     assert len(cause.hash) == 40
 
 

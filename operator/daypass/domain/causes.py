@@ -15,7 +15,8 @@ from daypass.domain.privileges import Finding, condensed
 from daypass.domain.request import ActionGrant, WorkloadGrant
 
 HASH_DIGITS: Final = 40
-NAME_DIGITS: Final = 20
+NAME_DIGITS: Final = 10
+"""So that ``kubectl get`` fits a screen; where two causes share them, the second takes a number."""
 PODS_OF_AN_OWNER: Final = 100
 """What a request for an owner's pods asks for: an owner makes new ones when old ones fail."""
 
@@ -36,7 +37,7 @@ class Cause:
 
     def name(self, number: int = 1) -> str:
         """The name of the request, and of those that follow it when it has ended without an answer."""
-        name = f"daypass-{self.hash[:NAME_DIGITS]}"
+        name = f"{names.MADE_PREFIX}{self.hash[:NAME_DIGITS]}"
         return name if number == 1 else f"{name}-{number}"
 
 

@@ -1,0 +1,264 @@
+"""Operations at the gate, without an API server: what a call is, what makes it one use, what the caller is told."""
+
+import json
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.fake_server import FakeServer
+from builders import a_person, a_policy, account, an_action
+from daypass.app.admission.answer import Answer, Call, Operation
+from daypass.app.admission.gates.actions import Actions
+from daypass.app.admission.gates.asking import Asking
+from daypass.app.admission.gates.operations import Doing, doing, operations_of
+from daypass.app.admission.gates.permits import Permits
+from daypass.app.admission.gates.settling import Settling
+from daypass.app.admission.gates.uses import Uses
+from daypass.app.ports import ACCESS_REQUESTS, PODS, Json
+from daypass.domain.policy import ActionGate, ActionPattern, Gate, GateMode, Policy
+from daypass.domain.request import Request
+from daypass.signing.canonical import canonical_json
+from permitting import LATER, VOLUMES, Known, a_permit
+
+OWN = "system:serviceaccount:daypass-system:daypass-controller"
+CLAIM: Json = {
+    "kind": "PersistentVolumeClaim",
+    "metadata": {
+        "name": "data",
+        "uid": "uid-of-data",
+        "resourceVersion": "7",
+        "creationTimestamp": "2026-03-01T00:00:00Z",
+    },
+}
+EVICTIONS = ActionPattern(("create",), ("",), ("pods/eviction",))
+
+
+def a_call(operation: Operation = Operation.DELETE, resource: str = "persistentvolumeclaims", **given: Any) -> Call:  # noqa: ANN401 - fields of Call
+    fields: dict[str, Any] = {
+        "caller": a_person("shop/agent"),
+        "name": "data",
+        "namespace": "shop",
+        "group": "",
+        "old": CLAIM if operation in {Operation.DELETE, Operation.UPDATE} else None,
+    }
+    return Call(operation, resource, **{**fields, **given})
+
+
+def gated(pattern: ActionPattern = VOLUMES, *, mode: GateMode = GateMode.ENFORCE, **more: Any) -> Policy:  # noqa: ANN401 - fields of ActionGate
+    gate = ActionGate(**{"namespaces": ("shop",), "pattern": pattern, **more})
+    policy = a_policy(roles=(), actions=(pattern,))
+    return replace(policy, gate=Gate(mode, actions=(gate,)))
+
+
+class Scene:
+    """The gates of some policies, over a fake server."""
+
+    def __init__(self, *policies: Policy, requests: tuple[Request, ...] = (), never: tuple[str, ...] = ()) -> None:
+        self.server = FakeServer()
+        self.known = Known(*requests, policies=policies or [gated()])
+        self.counted: list[tuple[str, str]] = []
+        server: Any = self.server
+        known = self.known
+        settling = Settling(
+            Permits(known, known),
+            Uses(server, known),
+            Asking(server, known, known),
+            known,
+            never,
+            lambda mode, outcome: self.counted.append((mode, outcome)),
+        )
+        self.actions = Actions(known, settling, server, canonical_json, never, {OWN})
+
+    async def ask(self, call: Call | None = None) -> Answer:
+        answer = self.actions.decide(call or a_call())
+        return await answer if isinstance(answer, Coroutine) else answer
+
+
+def one(call: Call) -> Doing:
+    return doing(call, operations_of(call)[0], canonical_json, LATER)
+
+
+def keys(call: Call) -> tuple[str, ...]:
+    return one(call).asked.keys
+
+
+def test_t47_an_object_s_uid_is_the_key_and_on_update_with_the_version_before() -> None:
+    assert keys(a_call()) == ("uid-of-data",)
+    assert keys(a_call(Operation.UPDATE, object=CLAIM)) == ("uid-of-data@7",)
+    assert keys(a_call(Operation.CREATE, object=CLAIM)) == ("uid-of-data",)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        a_call(Operation.CONNECT, "pods/exec", object={"command": ["id"]}),
+        a_call(Operation.CREATE, "serviceaccounts/token", object={"spec": {"audiences": ["a"]}}),
+        a_call(old=None),
+    ],
+)
+def test_t47_what_has_no_key_is_the_same_call_for_a_moment_only(call: Call) -> None:
+    def at(seconds: float, other: Call = call) -> tuple[str, ...]:
+        return doing(other, operations_of(other)[0], canonical_json, LATER + timedelta(seconds=seconds)).asked.keys
+
+    assert at(0)[0] in at(1)
+    assert at(0)[0] in at(3)
+    assert at(0)[0] not in at(4)
+    assert not {*at(0)} & {*at(0, replace(call, caller=a_person("alice")))}
+    assert not {*at(0)} & {*at(0, replace(call, name="other"))}
+
+
+def test_a_collection_is_deleted_object_by_object() -> None:
+    assert one(a_call(name="")).asked.name == "data"
+
+
+def test_what_the_api_server_names_is_told_from_what_the_caller_named() -> None:
+    named = {"metadata": {"name": "run-x7x2k", "generateName": "run-", "uid": "u"}}
+    assert one(a_call(Operation.CREATE, object=named, name="run-x7x2k")).generated
+    assert one(a_call(Operation.CREATE, object=named, name="")).generated
+    assert not one(a_call(Operation.CREATE, object={"metadata": {"name": "run", "uid": "u"}}, name="run")).generated
+
+
+@pytest.mark.parametrize(
+    ("group", "resource", "namespace", "caller", "home"),
+    [
+        ("", "persistentvolumes", "", "shop/agent", "shop"),
+        ("", "persistentvolumes", "", "alice", "default"),
+        ("", "namespaces", "other", "shop/agent", "shop"),
+        ("", "persistentvolumeclaims", "other", "shop/agent", "other"),
+    ],
+)
+def test_objects_of_the_whole_cluster_are_asked_for_where_the_caller_is_at_home(
+    group: str, resource: str, namespace: str, caller: str, home: str
+) -> None:
+    call = a_call(resource=resource, group=group, namespace=namespace, caller=a_person(caller))
+    assert one(call).asked.namespace == home
+
+
+def test_a_new_owner_is_a_deletion() -> None:
+    adopted = {**CLAIM, "metadata": {**CLAIM["metadata"], "ownerReferences": [{"uid": "none"}]}}
+    verbs = [each.verb for each in operations_of(a_call(Operation.UPDATE, object=adopted))]
+    assert verbs == ["update", "delete"]
+    status = operations_of(a_call(Operation.UPDATE, "persistentvolumeclaims/status", object=adopted))
+    assert [(each.verb, each.subresource) for each in status] == [("update", "status"), ("delete", "")]
+    assert len(operations_of(a_call(Operation.UPDATE, object=adopted, old=adopted))) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "finding"),
+    [
+        (
+            a_call(Operation.CONNECT, "pods/exec", object={"command": ["sh", "-c", "x"], "container": "c"}),
+            "runs: sh -c x",
+        ),
+        (a_call(Operation.CONNECT, "pods/attach", object={}), "goes into what runs"),
+        (a_call(Operation.CONNECT, "pods/portforward", object={"ports": [80, 443]}), "ports: 80, 443"),
+        (
+            a_call(
+                Operation.UPDATE,
+                "deployments/scale",
+                group="apps",
+                old={"spec": {"replicas": 2}, "metadata": {}},
+                object={"spec": {}, "metadata": {}},
+            ),
+            "replicas: 2 → 0",
+        ),
+        (a_call(), "the object was made at 2026-03-01T00:00:00Z, uid uid-of-data"),
+    ],
+)
+def test_the_facts_are_told(call: Call, finding: str) -> None:
+    assert finding in one(call).findings
+
+
+def test_what_no_gate_concerns_is_answered_at_once() -> None:
+    scene = Scene()
+    for call in (
+        a_call(resource="configmaps"),
+        a_call(namespace="other"),
+        a_call(caller=a_person("kube-system/persistent-volume-binder")),
+        a_call(caller=replace(a_person("alice"), username=OWN)),
+    ):
+        answer = scene.actions.decide(call)
+        assert isinstance(answer, Answer)
+        assert (answer.allowed, answer.decision) == (True, "NotGated")
+
+
+async def test_a_covered_operation_spends_a_use() -> None:
+    scene = Scene(requests=(a_permit(an_action()),))
+    body = scene.server.put(ACCESS_REQUESTS, "name-of-request-1", "shop", metadata={"uid": "request-1"}, **_stored())
+    scene.known.requests[0] = replace(scene.known.requests[0], version=body["metadata"]["resourceVersion"])
+    answer = await scene.ask()
+    assert answer.allowed, answer
+    assert answer.annotations["request"] == "shop/name-of-request-1"
+    stored = scene.server.objects[(ACCESS_REQUESTS.plural, "shop", "name-of-request-1")]
+    assert [use["key"] for use in stored["status"]["uses"]] == ["uid-of-data"]
+    assert scene.counted == [("Enforce", "Covered")]
+
+
+async def test_t47_a_dry_run_spends_and_asks_for_nothing() -> None:
+    scene = Scene(gated(request=True), requests=(a_permit(an_action()),))
+    assert (await scene.ask(a_call(dry_run=True))).allowed
+    assert not (await scene.ask(a_call(dry_run=True, caller=a_person("alice")))).allowed
+    assert scene.server.calls == []
+
+
+async def test_the_refusal_says_what_to_do_and_is_never_too_long() -> None:
+    scene = Scene()
+    answer = await scene.ask(a_call(name="data" + "x" * 240, old={**CLAIM, "metadata": {"name": "x" * 244}}))
+    assert not answer.allowed
+    assert len(answer.message) <= 900
+    text = answer.message.partition("echo '")[2].partition("' | kubectl")[0]
+    assert json.loads(text)["spec"]["action"]["name"] == "data" + "x" * 240
+    assert answer.message.startswith("delete persistentvolumeclaims data")
+    assert answer.annotations == {"gates": "p (Enforce)"}
+
+
+async def test_where_nothing_is_granted_nothing_can_be_asked_for() -> None:
+    policy = gated(ActionPattern(("delete",), ("",), ("persistentvolumes",)), request=True)
+    scene = Scene(policy, never=("default",))
+    answer = await scene.ask(a_call(resource="persistentvolumes", namespace="", caller=a_person("alice")))
+    assert "requests in namespace default are never granted" in answer.message
+    assert scene.server.calls == []
+
+
+async def test_gates_that_do_not_enforce_let_it_through_and_say_so() -> None:
+    scene = Scene(gated(mode=GateMode.WARN))
+    answer = await scene.ask()
+    assert answer.allowed
+    assert answer.warnings == ("Daypass: delete persistentvolumeclaims data will need an approved request (policy p)",)
+    audited = await Scene(gated(mode=GateMode.AUDIT)).ask()
+    assert (audited.allowed, audited.warnings) == (True, ())
+    assert audited.annotations == {"gates": "p (Audit)"}
+    assert scene.server.calls == []
+
+
+async def test_t63_where_a_gate_can_t_be_read_nothing_that_comes_here_passes() -> None:
+    scene = Scene()
+    scene.known.unreadable = ("broken",)
+    answer = await scene.ask()
+    assert (answer.allowed, answer.code) == (False, 503)
+    assert "broken" in answer.message
+
+
+async def test_what_can_t_be_digested_is_refused() -> None:
+    scene = Scene(gated(ActionPattern(("create",), ("",), ("configmaps",))))
+    answer = await scene.ask(a_call(Operation.CREATE, "configmaps", object={"metadata": {"a": "\ud800"}}))
+    assert (answer.allowed, answer.decision) == (False, "Unreadable")
+
+
+async def test_t58_an_eviction_is_the_same_as_long_as_the_pod_is() -> None:
+    permit = a_permit(an_action("create pods/eviction it"), used=["uid-of-it"])
+    scene = Scene(gated(EVICTIONS, by=(account("agent"),)), requests=(permit,))
+    scene.server.put(PODS, "it", "shop", metadata={"uid": "uid-of-it"})
+    call = a_call(Operation.CREATE, "pods/eviction", name="it", object={"metadata": {"name": "it"}})
+    assert (await scene.ask(call)).allowed
+    scene.server.put(PODS, "it", "shop", metadata={"uid": "made-anew"})
+    assert not (await scene.ask(call)).allowed
+
+
+def _stored() -> dict[str, Any]:
+    target = {"verb": "delete", "group": "", "resource": "persistentvolumeclaims", "name": "data"}
+    requester = {"username": "system:serviceaccount:shop:agent"}
+    return {"spec": {"action": target, "durationSeconds": 600, "reason": "x", "requester": requester}, "status": {}}
