@@ -145,9 +145,11 @@ def test_rbac_is_watched_only_once_a_gate_asks_what_accounts_may_do() -> None:
     known = _known()
     known._policies._put("gate", a_gate("gate", workloads("shop")))
     assert not known._power.wanted
+    assert {known.silent_seconds(cache) for cache in known._power.caches} == {0.0}
     assert "roles" not in known.unsynced().split(", ")
     known._policies._put("other", a_gate("other", workloads("shop", privileges=("ServiceAccountPower",))))
     assert known._power.wanted
+    assert {known.silent_seconds(cache) for cache in known.caches} == {float("inf")}
     assert "roles" in known.unsynced().split(", ")
 
 

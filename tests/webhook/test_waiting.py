@@ -78,6 +78,7 @@ async def test_what_takes_too_long_is_refused_with_the_reason(tmp_path: Path, mo
 async def test_the_wait_for_a_place_counts_and_a_decision_never_begun_is_let_go_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A coroutine that is dropped without being closed would be a warning, and so an error here."""
     monkeypatch.setattr(listening, "BUDGET_SECONDS", 0.3)
     monkeypatch.setattr(listening, "WAITING_AT_ONCE", 2)
     begun: list[str] = []
@@ -89,8 +90,8 @@ async def test_the_wait_for_a_place_counts_and_a_decision_never_begun_is_let_go_
 
     async with _served(lambda call: later(call.name), tmp_path) as ask:
         answers = await asyncio.gather(*(ask(f"slow-{number}") for number in range(5)))
-    assert [one["allowed"] for one in answers] == [False] * 5
-    assert len(begun) == 2
+    assert [one["auditAnnotations"]["decision"] for one in answers] == ["OutOfTime"] * 5
+    assert begun
 
 
 async def test_t11_an_error_while_waiting_is_no_decision(tmp_path: Path) -> None:

@@ -71,6 +71,10 @@ class Known:
     def _always(self) -> tuple[Cache[Any], ...]:
         return (self._requests, self._policies, self._namespaces, self._keys)
 
+    def silent_seconds(self, cache: Cache[Any]) -> float:
+        """Since the API server last sent anything for a cache; 0 for one that nobody wants yet."""
+        return cache.silent_seconds() if self._power.wanted or cache in self._always else 0.0
+
     async def follow(self) -> None:
         """Watch for ever."""
         async with asyncio.TaskGroup() as tasks:

@@ -69,7 +69,10 @@ async def run(settings: Settings, connection: Connection) -> None:
         known = Known(client, settings.namespace, NEVER_GRANTED | {settings.namespace} | settings.never)
         for cache in known.caches:
             metrics.follow_cache(
-                cache.resource.plural, cache.__len__, functools.partial(len, cache.faults), cache.silent_seconds
+                cache.resource.plural,
+                cache.__len__,
+                functools.partial(len, cache.faults),
+                functools.partial(known.silent_seconds, cache),
             )
         listener = _listener(settings, mounts, known, client)
         ready = functools.partial(_readiness, mounts, known, listener)

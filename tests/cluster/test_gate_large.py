@@ -1,0 +1,94 @@
+"""Pods at the gate as large as the API server takes them: judged, or refused with a clear error (T49)."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bed import Bed
+from cluster.errands import Json
+from cluster.gated import EVERYTHING, Gated, a_pod, a_spec
+
+MOST_OF_THREE_MEBIBYTES = 2_900_000
+
+
+@pytest.fixture
+def shop(cluster: Bed, namespace: str) -> Gated:
+    return Gated.open(cluster, namespace)
+
+
+def _containers(count: int, **more: object) -> list[Json]:
+    return [{"name": f"c{number}", "image": "registry.example/it:1", **more} for number in range(count)]
+
+
+def _up(shop: Gated) -> None:
+    assert shop.create("pods", a_pod(spec=a_spec("plain")), dry_run=True).status == 201
+
+
+def test_t49_a_thousand_containers_are_judged(shop: Gated) -> None:
+    shop.gate(privileges=EVERYTHING, request=True)
+    bad = {"securityContext": {"privileged": True, "capabilities": {"add": ["SYS_ADMIN", "NET_ADMIN"]}}}
+    started = time.monotonic()
+    answer = shop.create("pods", a_pod(spec=a_spec(containers=_containers(1000, **bad))))
+    assert time.monotonic() - started < 10
+    assert answer.status == 403
+    assert "PrivilegedContainers (spec.containers[0].securityContext.privileged and 999 more)" in answer.message
+    assert "was made and waits for" in answer.message
+    (made,) = shop.made()
+    assert len(made["spec"]["workload"]["findings"]) <= 64
+    assert any("more" in one for one in made["spec"]["workload"]["findings"])
+    last = [*_containers(999), {**_containers(1000)[-1], "securityContext": {"privileged": True}}]
+    hidden = shop.create("pods", a_pod(spec=a_spec("plain", containers=last)), user=shop.agent)
+    assert "spec.containers[999].securityContext.privileged" in hidden.message
+
+
+def test_t49_a_thousand_containers_wait(shop: Gated) -> None:
+    shop.gate(on_missing="Hold", privileges=["PrivilegedContainers"])
+    many = _containers(1000, securityContext={"privileged": True})
+    answer = shop.create("pods", a_pod("many", a_spec(containers=many)))
+    assert answer.status == 201, answer.message
+    (made,) = shop.made()
+    name = made["metadata"]["name"]
+    shop.until(name, "AwaitingApproval")
+    shop.approve(name)
+    shop.bed.wait_until(lambda: not shop.read("pods", "many")["spec"].get("schedulingGates"), 20, what="let go")
+
+
+def test_t49_three_mebibytes_are_judged(shop: Gated) -> None:
+    shop.gate()
+    padded = a_spec(containers=_containers(1, args=["x" * 1_000_000, "y" * (MOST_OF_THREE_MEBIBYTES - 1_000_000)]))
+    padded["volumes"] = [{"name": "log", "hostPath": {"path": "/var/log"}}]
+    refused = shop.create("pods", a_pod(spec=padded))
+    assert refused.status == 403
+    assert "HostPathVolumes:/var/log" in refused.message
+    del padded["volumes"]
+    passed = shop.create("pods", a_pod(spec=padded), dry_run=True)
+    assert passed.status == 201, passed.message
+    _up(shop)
+
+
+def test_t49_ten_thousand_values_of_one_control(shop: Gated) -> None:
+    shop.gate(request=True)
+    volumes = [{"name": f"v{number}", "hostPath": {"path": f"/srv/{number}"}} for number in range(10_000)]
+    started = time.monotonic()
+    answer = shop.create("pods", a_pod(spec=a_spec(volumes=volumes)))
+    assert time.monotonic() - started < 10
+    assert answer.status == 403
+    assert "wants an approved request" in answer.message
+    assert len(answer.message) < 1024
+    (made,) = shop.made()
+    assert len(made["spec"]["workload"]["privileges"]) <= 64
+    _up(shop)
+
+
+def test_t49_many_at_once(shop: Gated) -> None:
+    """A flood of large pods does not keep small ones from being judged."""
+    shop.gate()
+    large = a_pod("large", a_spec(containers=_containers(1000, securityContext={"privileged": True})))
+    with ThreadPoolExecutor(12) as pool:
+        flood = [pool.submit(shop.create, "pods", large, dry_run=True) for _ in range(24)]
+        for _ in range(10):
+            assert shop.create("pods", a_pod(), dry_run=True).status == 403
+        statuses = {one.result().status for one in flood}
+    assert statuses <= {201, 403, 500, 503}
+    _up(shop)
