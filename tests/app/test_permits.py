@@ -76,6 +76,12 @@ def test_a_policy_that_was_edited_since_does_not_touch_what_is_active() -> None:
     assert finds(a_permit(), policies=[])
 
 
+def test_t63_a_policy_that_is_ahead_of_what_is_known_is_waited_for() -> None:
+    permit = a_permit()
+    ahead = replace(permit, record=replace(permit.record, policies=(PolicyReference("p", "uid-p", 2),)))
+    assert not finds(ahead)
+
+
 def test_a_stage_of_a_policy_that_does_not_govern_is_none() -> None:
     assert not finds(a_permit(stages=an_applied(a_stage(), policy="q")))
 

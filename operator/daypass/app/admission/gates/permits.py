@@ -94,6 +94,10 @@ class Permits:
         be among them, as it is known now: there is no signature to go by.
         """
         record = permit.record
+        unheard = next((one.name for one in record.policies if self._is_ahead(one)), "")
+        if unheard:
+            # Fail closed: what it says now could not be compared; it is heard of in a moment.
+            return f"is governed by policy {unheard} as nobody here knows it yet"
         governing = {reference.name: self._same(reference) for reference in record.policies}
         for applied in record.stages:
             if applied.policy not in governing:
@@ -151,6 +155,10 @@ class Permits:
         if policy is None or (policy.uid, policy.generation) != (reference.uid, reference.generation):
             return None
         return policy
+
+    def _is_ahead(self, reference: PolicyReference) -> bool:
+        policy = self.known.policy(reference.name)
+        return policy is not None and policy.uid == reference.uid and reference.generation > policy.generation
 
     def _approves(self, reference: PolicyReference, permit: Request) -> bool:
         policy = self.known.policy(reference.name)

@@ -90,7 +90,7 @@ class Settling:
         cause = causes.of_action(doing.asked, doing.findings)
         asked = await self.asking.ask(cause) if asks else None
         if asked is not None and asked.name:
-            return asked.message, ""
+            return "; ".join(filter(None, (asked.message, why))), ""
         told = asked.message if asked is not None else why or self.asking.hopeless(cause)
         return told, self.asking.paste(cause)
 
