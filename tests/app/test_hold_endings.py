@@ -263,9 +263,12 @@ async def test_what_cannot_be_looked_at_counts_as_there(scene: HoldScene, why: s
     assert [key async for key in scene.tending.patrol()] == []
 
 
-async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene) -> None:
+@pytest.mark.parametrize("alike", [False, True], ids=["alone", "beside one of an owner"])
+async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene, *, alike: bool) -> None:
     scene.allow()
     pod = scene.hold()
+    if alike:
+        scene.hold("owned", owner=scene.job())
     scene.leave(pod=pod)
     await scene.run("daypass-1")
     await scene.tend()

@@ -122,7 +122,7 @@ class Tending:
         over = state is not None and state.final
         if state is State.ACTIVE:
             await self.release.let_go(entry)
-        elif not over and self.telling.waiting(request):
+        elif not over:
             self.workloads.waits(request)
         dues = [await self.settlement.settle(entry)]
         if over:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from daypass.app.holds.pods import HeldPods
+from daypass.app.holds.pods import HeldPod, HeldPods
 from daypass.app.ports import ApiError, Kinds, Objects
 from daypass.domain import names
 from daypass.domain.request import OwnerReference, Request, WorkloadGrant
@@ -44,10 +44,11 @@ class Workloads:
         return bool(text)
 
     def waits(self, request: Request) -> None:
-        """A held pod waits for the request; of one that was refused there never was any."""
-        self._waited[request.uid] = None
-        if len(self._waited) > REMEMBERED:
-            self._waited.popitem(last=False)
+        """Note whether a held pod waits for a request; for that of a pod that was refused none ever did."""
+        if self._bare(request):
+            self._waited[request.uid] = None
+            if len(self._waited) > REMEMBERED:
+                self._waited.popitem(last=False)
 
     def forget(self, request_uid: str) -> None:
         """The request is gone itself, or has its answer."""
@@ -60,10 +61,17 @@ class Workloads:
             return ""
         if grant.owner is not None:
             return await self._owner_missing(request.namespace, grant.owner)
-        held = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
-        if held or request.uid not in self._waited:
+        if request.uid not in self._waited or self._bare(request):
             return ""
         return f"{GONE}: the pod that waited for it is gone."
+
+    def _bare(self, request: Request) -> list[HeldPod]:
+        """The held pods without an owner that a request without one may be for."""
+        grant = request.grant
+        if not isinstance(grant, WorkloadGrant) or grant.owner is not None:
+            return []
+        held = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
+        return [pod for pod in held if pod.controller is None]
 
     async def _owner_missing(self, namespace: str, owner: OwnerReference) -> str:
         try:
