@@ -69,8 +69,25 @@ def test_a_bare_pod_waits_and_its_own_gates_stay(shop: Gated) -> None:
     assert answer.status == 201, answer.message
     assert _gates(answer.json) == ["example.com/quota", SCHEDULING_GATE]
     assert answer.json["metadata"]["labels"] == {"app": "x", HELD: "true"}
-    shop.approve(_the_request(shop))
+    request = _the_request(shop)
+    more = [{"op": "add", "path": "/spec/tolerations/-", "value": {"key": "spot", "operator": "Exists"}}]
+    assert shop.patch("pods", "bare", more).status == 403, "it may then run elsewhere than was asked"
+    shop.approve(request)
     shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == ["example.com/quota"], 20, what="the pod let go")
+
+
+def test_another_controller_takes_its_own_gate_off_a_held_pod(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    own = [{"name": "example.com/quota"}]
+    assert shop.create("pods", a_pod("bare", a_spec(**HOST_PATH, schedulingGates=own))).status == 201
+    request = _the_request(shop)
+    answer = shop.patch("pods", "bare", [{"op": "remove", "path": "/spec/schedulingGates/0"}], user="erin")
+    assert answer.status == 200, answer.message
+    assert _gates(answer.json) == [SCHEDULING_GATE]
+    image = [{"op": "replace", "path": "/spec/containers/0/image", "value": "registry.example/it:2"}]
+    assert shop.patch("pods", "bare", image).status == 403, "that is not what was asked for"
+    shop.approve(request)
+    shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == [], 20, what="the pod let go")
 
 
 def test_what_needs_no_approval_is_not_held(shop: Gated) -> None:

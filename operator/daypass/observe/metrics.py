@@ -168,7 +168,7 @@ admission_duration = histogram(
 )
 gate_decisions = counter(
     "daypass_gate_decisions_total",
-    "Pods and operations that a gate concerns, by the gate's mode and what became of them.",
+    "Answers about pods and operations that gates concern, by mode and outcome; the API server asks for each policy.",
     "mode",
     "outcome",
 )

@@ -150,6 +150,10 @@ class Inspection:
         demands = (*sight.finds.agents, *named)
         return Inspected(facts, demands) if demands else None
 
+    def runs_the_same(self, sight: Sight, before: Json) -> bool:
+        """Whether a pod that is changed runs what it ran before; raises ValueError."""
+        return pod_template_digest(before, self.canonical) == sight.facts.digest
+
     def _power(self, gates: NamespaceGates, namespace: str, account: str) -> tuple[Finding, ...]:
         if not gates.asks_power:
             return ()

@@ -79,15 +79,16 @@ def on_creation(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answ
         return refuse("UnexpectedCall", "a pod is created here", INVALID)
     if call.dry_run and digest_only(pod):
         return allow("DigestOnly")
-    return _begin(call, pod, needs, made_earlier=False)
+    return _begin(call, pod, needs)
 
 
 def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer]:
     """Judge a pod that is changed, by itself or by its ephemeral containers or its size.
 
-    Rule: a held pod's scheduling gate and label are the controller's alone to take off (T53). Where its spec changes,
-    it is judged as what it becomes: covered by an approved request, this pod being one use however often it changes,
-    or refused; it runs already, so that it can't be held.
+    Rule: a held pod's scheduling gate and label are the controller's alone to take off (T53). Where what it runs
+    changes, it is judged as what it becomes: covered by an approved request, this pod being one use however often it
+    changes, or refused; it runs already, or waits for what was asked, so that it can't be held anew. What another
+    controller takes off of its own, or where the pod may run, is not for gates.
     """
     pod, before = call.object, call.old
     if pod is None or before is None:
@@ -103,7 +104,7 @@ def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer
         )
     if member(before, "spec") == member(pod, "spec"):
         return allow(NOT_GATED)
-    return _begin(call, pod, needs, made_earlier=True)
+    return _begin(call, pod, needs, before=before)
 
 
 def digest_only(pod: Json) -> bool:
@@ -111,18 +112,20 @@ def digest_only(pod: Json) -> bool:
     return bool(member(pod, "metadata", "annotations", names.ANNOTATION_DIGEST_ONLY) == "true")
 
 
-def _begin(call: Call, pod: Json, needs: PodGate, *, made_earlier: bool) -> Answer | Coroutine[Any, Any, Answer]:
+def _begin(call: Call, pod: Json, needs: PodGate, before: Json | None = None) -> Answer | Coroutine[Any, Any, Answer]:
     unreadable = needs.known.unreadable_gates()
     if unreadable:
         # Fail closed: nobody knows whether the gate of that policy concerns this pod (T63).
         return _undecided(f"policy {unreadable[0]} can't be read, and its gate may concern this pod")
     try:
-        sight = needs.inspection.look(pod, call.namespace, call.caller, made_earlier=made_earlier)
+        sight = needs.inspection.look(pod, call.namespace, call.caller, made_earlier=before is not None)
+        if sight is not None and before is not None and needs.inspection.runs_the_same(sight, before):
+            return allow("RunsTheSame")
     except (UndecidedError, ValueError) as error:
         return _undecided(str(error))
     if sight is None:
         return allow(NOT_GATED)
-    return _decide(_Case(sight, held_of(pod), call.dry_run, may_wait=not made_earlier), needs)
+    return _decide(_Case(sight, held_of(pod), call.dry_run, may_wait=before is None), needs)
 
 
 async def _decide(case: _Case, needs: PodGate) -> Answer:
