@@ -31,10 +31,12 @@ def _process(endpoint: Endpoint, command: str, name: str, health: str, options: 
         *("--server", endpoint.server, "--service-account-dir", str(folder), "--health-address", health),
         *options,
     ]
-    return Process(full, endpoint.folder / f"{name}.log", _ready(health), environment())
+    return Process(full, endpoint.folder / f"{name}.log", ready_at(health), environment())
 
 
-def _ready(address: str) -> Callable[[], bool]:
+def ready_at(address: str) -> Callable[[], bool]:
+    """Whether a process of ours whose health address this is says that it is ready."""
+
     def ready() -> bool:
         with suppress(URLError, OSError), urlopen(f"http://{address}/readyz", timeout=1) as answer:
             return bool(answer.status == HTTPStatus.OK)
