@@ -109,6 +109,15 @@ def test_more_privileges_than_a_request_holds_are_asked_for_by_control() -> None
     assert grant.privileges == ("HostPathVolumes",)
 
 
+def test_t49_padding_takes_no_room_from_what_the_pod_runs() -> None:
+    padded = a_pod(*["PrivilegedContainers"] * 1000, *(f"HostPorts:{number}" for number in range(60)))
+    needed = ("PrivilegedContainers", *(f"HostPorts:{number}" for number in range(60)))
+    findings = workload(padded, *needed).findings
+    assert findings[0] == "PrivilegedContainers at spec.privilegedContainers and 999 more"
+    assert findings[31] == "and 30 more privileges"
+    assert findings[32:] == padded.runs
+
+
 def test_an_action_is_asked_for_by_its_caller() -> None:
     cause = causes.of_action(a_call(), ("the object was made yesterday",))
     expected = ActionGrant("delete", "", "persistentvolumeclaims", "", "data")

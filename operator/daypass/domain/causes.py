@@ -17,6 +17,8 @@ from daypass.domain.request import ActionGrant, WorkloadGrant
 HASH_DIGITS: Final = 40
 NAME_DIGITS: Final = 10
 """So that ``kubectl get`` fits a screen; where two causes share them, the second takes a number."""
+MOST_PLACES: Final = 32
+"""Lines for privileges: half of what a request holds, the rest is for what the pod runs."""
 PODS_OF_AN_OWNER: Final = 100
 """What a request for an owner's pods asks for: an owner makes new ones when old ones fail."""
 
@@ -56,7 +58,7 @@ def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
     what = f"a pod of ServiceAccount {pod.service_account}" if owner is None else f"{owner.kind} {owner.name}"
     by = f"made by {', '.join(pod.authors)}" if pod.authors else "made by nobody knows whom"
     also = " and by others whom nobody knows" if pod.authors_unknown and pod.authors else ""
-    where = [_told(one) for one in pod.findings if one.text in {*needed}]
+    where = _places(pod.findings, needed)
     grant = WorkloadGrant(
         service_account_name=pod.service_account,
         privileges=privileges,
@@ -109,8 +111,22 @@ def _identity(username: str, caller: Identity) -> Identity:
     return caller if caller.username == username else Identity(username)
 
 
-def _told(finding: Finding) -> str:
-    return f"{finding.text} at {finding.path}" if finding.path else finding.text
+def _places(findings: Sequence[Finding], needed: Sequence[str]) -> tuple[str, ...]:
+    """Where a pod uses what is asked for, a line for each privilege; padding takes no room from what runs (T49)."""
+    paths: dict[str, list[str]] = {privilege: [] for privilege in needed}
+    for finding in findings:
+        if finding.text in paths:
+            paths[finding.text].append(finding.path)
+    lines = [_place(privilege, where) for privilege, where in paths.items()]
+    if len(lines) <= MOST_PLACES:
+        return tuple(lines)
+    return (*lines[: MOST_PLACES - 1], f"and {len(lines) - MOST_PLACES + 1} more privileges")
+
+
+def _place(privilege: str, paths: Sequence[str]) -> str:
+    first = next(filter(None, paths), "")
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{privilege} at {first}{more}" if first else privilege
 
 
 def _hash(*parts: object) -> str:
