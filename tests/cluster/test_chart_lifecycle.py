@@ -4,6 +4,7 @@ There is no node here, so the processes do not run; ``daypass setup`` runs on th
 """
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,12 @@ async def test_install_set_up_upgrade_uninstall(bed: Bed, tmp_path: Path) -> Non
         assert len(config["service"]["path"]) == 65
         assert base64.b64decode(config["caBundle"]).startswith(b"-----BEGIN CERTIFICATE-----")
     assert "failed calling webhook" in asked()
+    published = bed.get("configmap", "daypass-gates-endpoint", NAMESPACE)
+    assert published is not None
+    for entry in published["data"].values():
+        config = json.loads(entry)
+        assert (config["service"]["name"], config["service"]["port"]) == ("daypass-webhook", 443)
+        assert config["caBundle"] == next(iter(filled.values()))["caBundle"]
     assert await set_up(bed) == []
 
     # Helm applies server-side: what setup owns stays.

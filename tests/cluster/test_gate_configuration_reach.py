@@ -167,6 +167,36 @@ def test_t42_what_else_changes_a_pods_containers(house: Gatehouse) -> None:
     assert house.reached("PATCH", f"{path}/resize", larger) == ["UPDATE pods/resize"]
 
 
+def test_t49_the_largest_objects_and_callers_in_many_groups_cost_no_more_than_the_api_server_allows(
+    house: Gatehouse,
+) -> None:
+    """Conditions have a budget; one that exceeds it refuses the call before anybody looked at it."""
+    installed(house, GLOBS)
+    env = [{"name": f"N{number}", "value": "x" * 60} for number in range(12)]
+    containers = [{"name": f"c{number}", "image": "it", "env": env} for number in range(1000)]
+    pod = a_pod("large", "agent")
+    pod["spec"]["containers"] = containers
+    made = house.bed.request("POST", PODS.format("shop-eu"), pod)
+    assert made.status == 201, made.message
+    path = f"{PODS.format('shop-eu')}/large"
+    assert house.reached("PATCH", path, {"spec": {"activeDeadlineSeconds": 60}}) == ["UPDATE pods"]
+    assert house.reached("PATCH", path, {"metadata": {"labels": {"a": "b"}}}) == []
+    labels = {"app": "it"}
+    template = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": "agent", "containers": containers}}
+    deployment: dict[str, Any] = {
+        "metadata": {"name": "large"},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}},
+    }
+    deployment["spec"]["template"] = template
+    made = house.bed.request("POST", "/apis/apps/v1/namespaces/shop-eu/deployments", deployment)
+    assert made.status == 201, made.message
+    path = "/apis/apps/v1/namespaces/shop-eu/deployments/large"
+    assert house.reached("PATCH", path, {"spec": {"replicas": 0}}) == []
+    changed = {"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}
+    assert house.reached("PATCH", path, changed) == ["UPDATE deployments"]
+    house.bed.request("DELETE", f"{path}?propagationPolicy=Background")
+
+
 def test_t42_every_connection_in_the_namespace_comes_whoever_calls(house: Gatehouse) -> None:
     """Whose pod it is, the API server does not show at CONNECT."""
     installed(house, AGENTS)

@@ -88,6 +88,19 @@ def test_t52_a_controller_that_was_away_follows_the_path_when_it_is_back(guarded
     assert policy_version(bed, "shop") == version
 
 
+def test_t62_a_new_authority_is_trusted_by_the_gates_before_its_certificate_is_served(guarded: Guarded) -> None:
+    bed = guarded.bed
+    guarded.write(a_policy("shop", workloads=workloads("shop")))
+    before = bed.request("GET", PATHS["daypass-gates"]).json["webhooks"][0]["clientConfig"]["caBundle"]
+    bed.kubectl("delete", "secret", "daypass-ca", "-n", install.NAMESPACE)
+    with guarded.hammering(lambda: guarded.pod("shop", body=a_privileged())) as answers:
+        rotate_paths(bed)
+        time.sleep(4)  # until the webhook serves the new certificate
+    assert bed.request("GET", PATHS["daypass-gates"]).json["webhooks"][0]["clientConfig"]["caBundle"] != before
+    assert {answer.status for answer in answers} == {403}
+    assert all("failed calling" not in answer.message for answer in answers)
+
+
 def test_t64_uninstalled_nothing_is_left_that_locks(guarded: Guarded) -> None:
     """The processes still run when Helm is done: what they had made must not be made anew."""
     guarded.write(a_policy("everything", workloads=workloads("*", onMissing="Hold")))
