@@ -30,22 +30,13 @@ class Permits(Errand):
         grants = {"workload": {"privileges": ALLOWED}, "actions": actions}
         return self.policy(name, match={"grants": grants, **spec.pop("match", {})}, **spec)
 
-    def pod(
-        self, name: str, *, image: str = "registry.invalid/one", owner: Json | None = None, held: bool = True
-    ) -> Json:
+    def pod(self, name: str, *, image: str = "registry.invalid/one", held: bool = True) -> Json:
         """A pod that mounts /var/log of its node: held, as our webhook would hold it."""
         metadata: Json = {"name": name, "namespace": self.namespace}
-        spec: Json = {
-            "serviceAccountName": "agent",
-            "terminationGracePeriodSeconds": 0,
-            "containers": [{"name": "main", "image": image}],
-            "volumes": [{"name": "log", "hostPath": {"path": "/var/log"}}],
-        }
+        spec = _spec(image)
         if held:
             metadata["labels"] = {names.LABEL_HELD: "true"}
             spec["schedulingGates"] = [{"name": names.SCHEDULING_GATE}]
-        if owner is not None:
-            metadata["ownerReferences"] = [{**reference(owner), "controller": True}]
         return self.made("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
     def may_edit(self, *people: str) -> None:
@@ -53,17 +44,32 @@ class Permits(Errand):
         users = [f"--user={person}" for person in people]
         self.bed.kubectl("create", "rolebinding", "edit", "-n", self.namespace, "--clusterrole=edit", *users)
 
-    def job(self, name: str, author: str = "alice") -> Json:
-        """A Job that makes no pods by itself, stamped with its author, who may edit here."""
-        container = {"name": "main", "image": "registry.invalid/one"}
-        metadata = {"name": name, "namespace": self.namespace}
-        template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
-        body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
-        stamped = {"annotations": {names.ANNOTATION_AUTHORS: author}}
-        full = {**body, "metadata": {**metadata, **stamped}, "spec": {"suspend": True, "template": template}}
-        answer = self.bed.request("POST", f"/apis/batch/v1/namespaces/{self.namespace}/jobs", full, user=author)
+    def replicas(self, name: str, count: int = 1, author: str = "alice") -> tuple[Json, list[Json]]:
+        """A ReplicaSet, stamped with its author, who may edit here, and its pods, which its template holds."""
+        metadata = {"name": name, "namespace": self.namespace, "annotations": {names.ANNOTATION_AUTHORS: author}}
+        body = {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": metadata,
+            "spec": {
+                "replicas": count,
+                "selector": {"matchLabels": {"app": name}},
+                "template": {
+                    "metadata": {"labels": {"app": name, names.LABEL_HELD: "true"}},
+                    "spec": {**_spec("registry.invalid/one"), "schedulingGates": [{"name": names.SCHEDULING_GATE}]},
+                },
+            },
+        }
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/replicasets"
+        answer = self.bed.request("POST", path, body, user=author)
         assert answer.status == 201, answer.message
-        return dict(answer.json)
+        selected = f"{self.core('pods')}?labelSelector=app%3D{name}"
+
+        def there() -> list[Json]:
+            items = self.bed.request("GET", selected).json["items"]
+            return items if len(items) == count else []
+
+        return dict(answer.json), self.bed.wait_until(there, 120, what=f"{count} pods")
 
     def leave(
         self,
@@ -165,6 +171,15 @@ class Permits(Errand):
         answer = self.bed.request("POST", self.path(), body, user=user)
         assert answer.status == 201, answer.message
         return str(answer.json["metadata"]["uid"])
+
+
+def _spec(image: str) -> Json:
+    return {
+        "serviceAccountName": "agent",
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "main", "image": image}],
+        "volumes": [{"name": "log", "hostPath": {"path": "/var/log"}}],
+    }
 
 
 def reference(owner: Json) -> Json:

@@ -121,15 +121,15 @@ def test_pods_that_come_while_it_is_in_force_are_let_go_too_as_many_as_it_says(p
 def test_denial_is_told_on_the_pod_and_on_its_owner(permits: Permits) -> None:
     permits.allow()
     permits.may_edit("alice")
-    job = permits.job("work")
-    pod = permits.pod("waits", owner=job)
-    permits.leave("daypass-three", pod, owner=job)
+    owner, (pod,) = permits.replicas("work")
+    name = pod["metadata"]["name"]
+    permits.leave("daypass-three", pod, owner=owner)
     permits.until("daypass-three", "AwaitingApproval")
     assert permits.review("daypass-three", "Deny", "bob", comment="too risky").status == 200
     expected = "Stays held: AccessRequest daypass-three is Denied: Denied by bob: too risky"
-    assert permits.noted("waits", "HoldDenied") == expected
+    assert permits.noted(name, "HoldDenied") == expected
     assert permits.noted("work", "HoldDenied") == expected
-    assert permits.held("waits")
+    assert permits.held(name)
 
 
 def test_silence_is_told_on_the_pod(permits: Permits) -> None:
@@ -143,14 +143,14 @@ def test_silence_is_told_on_the_pod(permits: Permits) -> None:
 def test_t55_author_of_the_workload_does_not_let_it_go(permits: Permits) -> None:
     permits.allow()
     permits.may_edit("alice", "bob")
-    job = permits.job("work", "bob")
-    pod = permits.pod("waits", owner=job)
-    permits.leave("daypass-five", pod, owner=job)  # it names alice as the author: bob came later
+    owner, (pod,) = permits.replicas("work", author="bob")
+    name = pod["metadata"]["name"]
+    permits.leave("daypass-five", pod, owner=owner)  # it names alice as the author: bob came later
     permits.until("daypass-five", "AwaitingApproval")
     permits.approve("daypass-five", "bob")
     permits.until("daypass-five", "Active")
-    assert "bob, who had a hand in this" in permits.noted("waits", "HoldContinues")
-    assert permits.held("waits")
+    assert "bob, who had a hand in this" in permits.noted(name, "HoldContinues")
+    assert permits.held(name)
 
 
 def test_t53_a_hold_that_somebody_else_took_off_is_noticed(cluster: Bed, permits: Permits) -> None:
@@ -241,19 +241,20 @@ def test_pods_stay_where_no_policy_says_otherwise(permits: Permits) -> None:
 def test_request_ends_when_its_workload_goes(permits: Permits) -> None:
     permits.allow()
     permits.may_edit("alice")
-    job = permits.job("work")
+    owner, (pod,) = permits.replicas("work")
     permits.leave("daypass-eight", permits.pod("bare"))
-    permits.leave("daypass-nine", permits.pod("owned", owner=job), owner=job)
+    permits.leave("daypass-nine", pod, owner=owner)
     for name in ("daypass-eight", "daypass-nine"):
         permits.until(name, "AwaitingApproval")
     permits.noted("bare", "Held")
     permits.removed("pods", "bare")
     permits.until("daypass-eight", "Failed", timeout=20)
     assert permits.condition("daypass-eight", "Ready")["message"] == "WorkloadGone: the pod that waited for it is gone."
-    permits.bed.kubectl("delete", "job", "work", "-n", permits.namespace)
+    permits.bed.kubectl("delete", "replicaset", "work", "-n", permits.namespace)
     permits.until("daypass-nine", "Failed", timeout=60)
     assert (
-        f"WorkloadGone: Job {permits.namespace}/work is gone." in permits.condition("daypass-nine", "Ready")["message"]
+        f"WorkloadGone: ReplicaSet {permits.namespace}/work is gone."
+        in permits.condition("daypass-nine", "Ready")["message"]
     )
 
 
