@@ -167,9 +167,7 @@ def test_t42_what_else_changes_a_pods_containers(house: Gatehouse) -> None:
     assert house.reached("PATCH", f"{path}/resize", larger) == ["UPDATE pods/resize"]
 
 
-def test_t49_the_largest_objects_and_callers_in_many_groups_cost_no_more_than_the_api_server_allows(
-    house: Gatehouse,
-) -> None:
+def test_t49_the_largest_objects_cost_no_more_than_the_api_server_allows(house: Gatehouse) -> None:
     """Conditions have a budget; one that exceeds it refuses the call before anybody looked at it."""
     installed(house, GLOBS)
     env = [{"name": f"N{number}", "value": "x" * 60} for number in range(12)]

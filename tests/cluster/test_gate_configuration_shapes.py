@@ -3,6 +3,7 @@
 Nothing of Daypass runs here: the webhook is one that only remembers who came.
 """
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bed import Bed
 from cluster.gatehouse import OWN, RBAC, Gatehouse, a_binding, a_pod
 from daypass.app.gates.configurations import configurations, essence
+from daypass.app.gates.entries import LONGEST_EXPRESSION
 from daypass.domain.policy import GateMode, Policy
 from gate_builders import a_gate, action, workloads
 
@@ -75,6 +77,18 @@ def test_t51_no_text_of_a_policy_becomes_code(house: Gatehouse, number: int) -> 
     assert (reached, bound) == ((["CREATE pods"], ["CREATE rolebindings"]) if everything else ([], []))
     if text.isascii() and text.isprintable():
         assert house.reached("POST", "/api/v1/namespaces/shop-eu/pods", a_pod(), f"User/{text}") == ["CREATE pods"]
+
+
+def test_t51_the_longest_lists_that_a_policy_can_hold_are_taken(house: Gatehouse) -> None:
+    """64 of each, 256 characters each, every one a glob; who fits none is told so in no time."""
+    people = tuple(f"{kind}/{number}{'-x*' * 84}" for number in range(32) for kind in ("User", "Group"))
+    places = tuple(f"shop-{number}-{'x' * 52}*" for number in range(63))
+    house.put(a_gate("long", workloads(*places, "shop-eu*", agents=people, hold=True)))
+    expressions = [one["expression"] for kind in house.webhooks() for one in kind["matchConditions"]]
+    assert 30_000 < max(map(len, expressions)) < LONGEST_EXPRESSION
+    started = time.monotonic()
+    assert house.reached("POST", "/api/v1/namespaces/shop-eu/pods", a_pod(), f"User/{'x-' * 120} in {'-x' * 120}") == []
+    assert time.monotonic() - started < 2
 
 
 def test_what_is_stored_is_what_was_written(house: Gatehouse) -> None:
