@@ -108,6 +108,26 @@ def test_t58_who_impersonates_the_agent_is_the_agent(shop: Operated) -> None:
     assert shop.create("pods", body, user="admin").status == 201
 
 
+def test_t58_who_may_act_as_another_account_is_that_one(shop: Operated) -> None:
+    """``edit`` includes impersonation of a namespace's ServiceAccounts, and admission sees the other one only."""
+    shop.gate()
+    body = a_pod("it", a_spec("plain", **HOST_PATH))
+    plain = {"Impersonate-User": f"system:serviceaccount:{shop.namespace}:plain"}
+    role = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "edit"}
+    subject = {"kind": "ServiceAccount", "name": "plain", "namespace": shop.namespace}
+    binding = {"metadata": {"name": "plain"}, "roleRef": role, "subjects": [subject]}
+    path = f"{RESOURCES}/namespaces/{shop.namespace}/rolebindings"
+    assert shop.bed.request("POST", path, binding).status == 201
+
+    def as_plain() -> Response:
+        return shop.bed.request("POST", f"{shop.url('pods')}?dryRun=All", body, user=shop.agent, headers=plain)
+
+    assert shop.create("pods", body, user=shop.agent, dry_run=True).status == 403
+    assert as_plain().status == 201, "this gate names the agent alone"
+    shop.gate("every-account", agents=[{"kind": "ServiceAccount", "name": "*"}])
+    assert as_plain().status == 403
+
+
 def test_what_is_held_stays_held_when_its_policy_goes(shop: Operated) -> None:
     policy = shop.gate(on_missing="Hold")
     assert shop.create("pods", a_pod("it")).status == 201
@@ -269,6 +289,24 @@ def test_what_a_config_map_says_may_change_after_the_approval(shop: Operated) ->
     gate = {"verbs": ["update"], "groups": [""], "resources": ["configmaps"], "names": ["code"]}
     shop.gate_actions(gate, name="code")
     assert shop.bed.request("PATCH", f"{path}/code", {"data": {"run": "true"}}, user=shop.agent).status == 403
+
+
+def test_t58_verbs_and_subresources_are_doors_of_their_own(shop: Operated) -> None:
+    """What may not be updated is deleted and made anew, or scaled, unless the gate lists that, too."""
+    path = shop.core("configmaps")
+    body = {"metadata": {"name": "limits"}, "data": {"most": "10"}}
+    assert shop.bed.request("POST", path, body, user=shop.agent).status == 201
+    assert shop.create("deployments", a_workload("deployments", "web", a_spec("plain"))).status == 201
+    limits = {"groups": [""], "resources": ["configmaps"], "names": ["limits"]}
+    deployments = {"groups": ["apps"], "resources": ["deployments"]}
+    shop.gate_actions({"verbs": ["update"], **limits}, {"verbs": ["update"], **deployments})
+    assert shop.bed.request("PATCH", f"{path}/limits", {"data": {"most": "99"}}, user=shop.agent).status == 403
+    assert shop.bed.request("DELETE", f"{path}/limits", user=shop.agent).status == 200
+    assert shop.bed.request("POST", path, {**body, "data": {"most": "99"}}, user=shop.agent).status == 201
+    scale = f"{shop.url('deployments', 'web')}/scale"
+    assert shop.bed.request("PATCH", scale, {"spec": {"replicas": 0}}, user=shop.agent).status == 200
+    shop.gate_actions({"verbs": ["create", "update", "delete"], **limits}, name="all")
+    assert shop.bed.request("DELETE", f"{path}/limits", user=shop.agent).status == 403
 
 
 def test_t58_what_the_cluster_deletes_at_somebodys_wish(shop: Operated) -> None:
