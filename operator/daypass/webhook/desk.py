@@ -148,6 +148,8 @@ def _both(first: Decide, second: Decide) -> Decide:
 def _together(one: Answer, other: Answer) -> Answer:
     if not other.allowed:
         return other
+    if other.decision == NOT_GATED and not other.annotations and not other.warnings:
+        return one
     decision = one.decision if other.decision == NOT_GATED else other.decision
     told = {**one.annotations, **other.annotations}
     return replace(one, decision=decision, annotations=told, warnings=(*one.warnings, *other.warnings))

@@ -116,6 +116,9 @@ class Listener:
                 else _json(400, status(400, text))
             )
         answer = decide(call)
+        if isinstance(answer, Answer) and not _is_told(answer):
+            _count(call.resource, answer, started)
+            return _json(200, admission_review(uid, answer))
         asked = _Asked(
             uid, call.resource, call.operation, call.namespace, call.name, call.caller.username, call.dry_run, started
         )
@@ -206,9 +209,14 @@ def _measured(resource: str, decision: str) -> tuple[Counter, Histogram]:
     return metrics.admission_reviews.labels(resource, decision), metrics.admission_duration.labels(resource)
 
 
+def _is_told(answer: Answer) -> bool:
+    """Whether the log says so."""
+    return not answer.allowed or answer.decision.startswith("Recorded")
+
+
 def _log(asked: _Asked, answer: Answer) -> None:
     """One line for each refusal and each review: what was said, by whom, of what; never the object."""
-    if answer.allowed and not answer.decision.startswith("Recorded"):
+    if not _is_told(answer):
         return
     log.info(
         "admission",

@@ -84,6 +84,12 @@ class Inspection:
 
         ``kinds`` are those of what controls it.
         """
+        found = self._demands(pod, namespace, caller)
+        return None if found is None else self._finds(*found, pod, namespace, caller, kinds)
+
+    def _demands(
+        self, pod: Json, namespace: str, caller: Identity
+    ) -> tuple[tuple[Finding, ...], tuple[Demand, ...]] | None:
         gates = self.known.pod_gates().of(namespace)
         if gates is None:
             return None
@@ -93,10 +99,20 @@ class Inspection:
         account = account_of(pod)
         findings = (*gates.findings(pod), *self._power(gates, namespace, account))
         demands = gates.demands(findings)
-        if not demands:
-            return None
+        return (findings, demands) if demands else None
+
+    def _finds(
+        self,
+        findings: tuple[Finding, ...],
+        demands: tuple[Demand, ...],
+        pod: Json,
+        namespace: str,
+        caller: Identity,
+        kinds: tuple[OwnerKind, ...],
+    ) -> Finds:
+        metadata = _mapping(pod.get("metadata"))
         author = None if is_known_controller(caller.username) else caller
-        signs = Signs(namespace, account, _mapping(metadata.get("labels")), author, kinds)
+        signs = Signs(namespace, account_of(pod), _mapping(metadata.get("labels")), author, kinds)
         agents: list[Demand] = []
         others: list[Demand] = []
         for demand in demands:
@@ -108,10 +124,12 @@ class Inspection:
 
         ``caller`` is who makes the pod; of one that was ``made_earlier``, who changes it or goes into it now.
         """
-        controller = controller_of(pod)
-        finds = self.find(pod, namespace, caller, *(() if controller is None else (kind_of(controller),)))
-        if finds is None:
+        found = self._demands(pod, namespace, caller)
+        if found is None:
             return None
+        controller = controller_of(pod)
+        kinds = () if controller is None else (kind_of(controller),)
+        finds = self._finds(*found, pod, namespace, caller, kinds)
         author = finds.signs.caller
         if not finds.agents and controller is None and author is not None:
             # Nobody but the caller had a hand in it, or in what is done with it now, and the caller is no agent.

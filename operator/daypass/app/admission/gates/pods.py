@@ -29,6 +29,8 @@ MAX_ANNOTATION: Final = 1_000
 ADVISORY_SECONDS: Final = 1.5
 """So long at most does a gate that only warns or records keep a call waiting."""
 
+_UNGATED: Final = allow(NOT_GATED)
+
 Count = Callable[[str, str], None]
 """Told the mode of the gates and what they came to, for a metric."""
 
@@ -94,7 +96,7 @@ def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer
     if pod is None or before is None:
         return refuse("UnexpectedCall", "a pod is updated here", INVALID)
     if call.caller.username in needs.own:
-        return allow(NOT_GATED)
+        return _UNGATED
     was, held = held_of(before), held_of(pod)
     if (was.gated and not held.gated) or (was.labelled and not held.labelled):
         return refuse(
@@ -103,7 +105,7 @@ def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer
             f" {names.LABEL_HELD} off once its AccessRequest is approved, and nobody else does",
         )
     if member(before, "spec") == member(pod, "spec"):
-        return allow(NOT_GATED)
+        return _UNGATED
     return _begin(call, pod, needs, before=before)
 
 
@@ -124,7 +126,7 @@ def _begin(call: Call, pod: Json, needs: PodGate, before: Json | None = None) ->
     except (UndecidedError, ValueError) as error:
         return _undecided(str(error))
     if sight is None:
-        return allow(NOT_GATED)
+        return _UNGATED
     return _decide(_Case(sight, held_of(pod), call.dry_run, may_wait=before is None), needs)
 
 
@@ -136,7 +138,7 @@ async def _decide(case: _Case, needs: PodGate) -> Answer:
             async with asyncio.timeout(ADVISORY_SECONDS):
                 seen = await needs.inspection.finish(case.sight)
         if seen is None:
-            return allow(NOT_GATED)
+            return _UNGATED
         return await _judge(seen, case, needs)
     except (ApiError, TimeoutError) as error:
         if not case.sight.finds.enforced:
