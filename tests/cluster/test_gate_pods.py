@@ -208,13 +208,13 @@ def test_t44_power_follows_what_roles_give_at_that_moment(shop: Gated) -> None:
         {"kind": "User", "apiGroup": role["apiGroup"], "name": f"system:serviceaccount:{shop.namespace}:plain"},
         {"kind": "Group", "apiGroup": role["apiGroup"], "name": accounts},
     ):
-        body = {"metadata": {"name": "more"}, "roleRef": role, "subjects": [subject]}
+        body = {"metadata": {"name": "power"}, "roleRef": role, "subjects": [subject]}
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{shop.namespace}/rolebindings"
         assert shop.bed.request("POST", path, body).status == 201
         shop.bed.wait_until(
             lambda: "ServiceAccountPower:" in shop.create("pods", a_pod(spec=a_spec("plain")), dry_run=True).message, 5
         )
-        assert shop.bed.request("DELETE", f"{path}/more").status == 200
+        assert shop.bed.request("DELETE", f"{path}/power").status == 200
         shop.bed.wait_until(lambda: shop.create("pods", a_pod(spec=a_spec("plain")), dry_run=True).status == 201, 5)
 
 
