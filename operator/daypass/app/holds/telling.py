@@ -42,7 +42,7 @@ class Telling:
             message = f"Stays held: AccessRequest {request.name} is {state.value}: {ready.message}"
             await self._say(request, REASONS.get(state, ENDED), message, warning=True)
         else:
-            message = f"Held until AccessRequest {request.name} is approved. {ready.message}"
+            message = f"Held for AccessRequest {request.name}: {ready.message}"
             await self._say(request, WAITS, message, warning=False)
 
     async def tell_gone(self, request: Request) -> None:
