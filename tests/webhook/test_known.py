@@ -153,6 +153,16 @@ def test_rbac_is_watched_only_once_a_gate_asks_what_accounts_may_do() -> None:
     assert "roles" in known.unsynced().split(", ")
 
 
+def test_a_webhook_that_was_ready_stays_so_when_a_gate_asks_for_more() -> None:
+    known = _known()
+    for cache in known._always:
+        cache.synced.set()
+    assert known.unsynced() == ""
+    known._policies._put("other", a_gate("other", workloads("shop", privileges=("ServiceAccountPower",))))
+    assert known.account_power("shop", "agent") is None
+    assert known.unsynced() == ""
+
+
 def _a_permit_body() -> dict[str, Any]:
     use = {"key": "k", "kind": "Pod", "name": "p", "uid": "u", "time": "2026-03-02T12:00:00Z", "confirmed": True}
     ready = {"type": "Ready", "status": "True", "reason": "Active", "message": "", "observedGeneration": 1}

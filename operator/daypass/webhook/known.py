@@ -61,6 +61,8 @@ class Known:
         self._gates: tuple[Policy, ...] | None = None
         self._pod_gates: GateIndex | None = None
         self._never = never
+        self._complete = False
+        """Whether all that was wanted then was once listed."""
 
     @property
     def caches(self) -> tuple[Cache[Any], ...]:
@@ -83,9 +85,15 @@ class Known:
             tasks.create_task(self._power.follow())
 
     def unsynced(self) -> str:
-        """The resources that were not listed yet, as text; empty when all were."""
-        needed = (*self._always, *(self._power.caches if self._power.wanted else ()))
-        return ", ".join(cache.resource.plural for cache in needed if not cache.synced.is_set())
+        """The resources that were not listed yet, as text; empty when all were.
+
+        What a gate asks for only later leaves a webhook that was ready as it is: until it is listed, the pods of that
+        gate are refused, and nothing else.
+        """
+        needed = (*self._always, *(self._power.caches if self._power.wanted and not self._complete else ()))
+        missing = ", ".join(cache.resource.plural for cache in needed if not cache.synced.is_set())
+        self._complete = self._complete or not missing
+        return missing
 
     def policies(self) -> PolicySet:
         """Every policy that could be read."""
