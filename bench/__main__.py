@@ -1,12 +1,11 @@
 """``python -m bench``: run the figures, print each beside its goal, write them to ``docs/performance.md``.
 
-``--grants N`` for fewer than 1,000; ``--rounds N`` for more than one burst of approvals (P6); ``--only P5`` for one;
-``--no-write`` leaves the document as it is.
+``P4`` or ``P1 P2`` for these alone, which writes nothing; ``--grants N`` for fewer than 1,000 grants; ``--rounds N`` for
+more than one burst of approvals (P6); ``--no-write`` leaves the document as it is.
 """
 
 import argparse
 import asyncio
-import importlib
 import os
 import platform
 import subprocess
@@ -14,43 +13,42 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import grants, writes
-from bench.figures import Figure, table
+from bench import admission, creates, decide, grants, holds, judging, writes
+from bench.figures import Figure, say, table
 from bench.scene import Scene
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "performance.md"
 REMARKS = Path(__file__).with_name("remarks.md")
-ON_A_BED = ("P5", "P6", "P7", "P10")
+ON_A_BED = ("P5", "P6", "P7", "P10", "P13")
+ALONE = ("P1", "P2", "P8")
+"""Of the webhook alone, before an API server on paper."""
+ALL = ("P3", *ALONE, "P4", *ON_A_BED)
 
 
 async def _on_a_bed(only: set[str], count: int, rounds: int) -> list[Figure]:
     figures: list[Figure] = []
-
-    def report(*found: Figure) -> None:
-        figures.extend(found)
-        for one in found:
-            print(f"{one.number:4} {one.what}: {one.measured}   [goal {one.goal}]", flush=True)
-
     async with Scene.open() as scene:
         if "P10" in only:
-            report(*await writes.whole_life(scene))
+            figures += say(*await writes.whole_life(scene))
+        if "P13" in only:
+            figures += say(*await holds.figures(scene))
         if "P5" in only:
-            report(await grants.one_approval(scene))
+            figures += say(await grants.one_approval(scene))
         if "P7" in only:
-            report(await grants.one_end(scene))
+            figures += say(await grants.one_end(scene))
         if "P6" in only:
-            report(*await grants.many_approvals(scene, count, rounds))
+            figures += say(*await grants.many_approvals(scene, count, rounds))
         if "P7" in only:
-            report(await grants.many_ends(scene, count))
+            figures += say(await grants.many_ends(scene, count))
     return figures
 
 
 def _decisions() -> Iterable[Figure]:
-    """P3 is a pure function, measured in ``decide.py``."""
-    for figure in importlib.import_module("bench.decide").figures():
-        print(f"{figure.number:4} {figure.what}: {figure.measured}   [goal {figure.goal}]", flush=True)
-        yield figure
+    """P3 is a pure function, measured in ``decide.py`` and, of admission, in ``judging.py``."""
+    for found in (decide.figures(), judging.figures()):
+        for figure in found:
+            yield from say(figure)
 
 
 def _machine() -> str:
@@ -69,18 +67,25 @@ def _commit() -> str:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"one of {', '.join(ALL)}; all by default")
     parser.add_argument("--grants", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", action="append", choices=("P3", *ON_A_BED))
     parser.add_argument("--no-write", action="store_true")
     options = parser.parse_args()
-    only = set(options.only or ("P3", *ON_A_BED))
+    unknown = [one for one in options.figures if one not in ALL]
+    if unknown:
+        parser.error(f"{unknown[0]} is none of {', '.join(ALL)}")
+    only = set(options.figures or ALL)
     before = f"{os.getloadavg()[0]:.1f}"
     figures = list(_decisions()) if "P3" in only else []
+    if only & set(ALONE):
+        figures += asyncio.run(admission.figures(only))
+    if "P4" in only:
+        figures += asyncio.run(creates.figures())
     if only & set(ON_A_BED):
         figures += asyncio.run(_on_a_bed(only, options.grants, options.rounds))
     print("\n" + table(figures))
-    if not options.no_write:
+    if only == set(ALL) and not options.no_write:
         head = (
             "# Performance\n\n"
             "Written by `make bench`: API server, etcd, controller, webhook and the load itself share the machine.\n\n"

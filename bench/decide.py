@@ -126,15 +126,16 @@ def figures() -> Iterable[Figure]:
     few, hundred, thousand = (microseconds(company(count), expressions) for count in (10, 100, 1000))
     crowded = microseconds(crowd(100), expressions)
     ratio = statistics.median(thousand) / statistics.median(few)
-    yield Figure("P3", "decision, 100 policies", _text(hundred), "≤ 100 µs", statistics.median(hundred) <= 100)
-    yield Figure("P3", "decision, 100 policies, none ruled out by the index", _text(crowded), "", None)
-    yield Figure("P3", "decision, 10 policies", _text(few), "", None)
+    yield Figure("P3", "decision, 100 policies", text_of(hundred), "≤ 100 µs", statistics.median(hundred) <= 100)
+    yield Figure("P3", "decision, 100 policies, none ruled out by the index", text_of(crowded), "", None)
+    yield Figure("P3", "decision, 10 policies", text_of(few), "", None)
     yield Figure(
-        "P3", "decision, 1,000 policies", f"{_text(thousand)}: {ratio:.2f} times 10 policies", "≤ 2 times", ratio <= 2
+        "P3", "decision, 1,000 policies", f"{text_of(thousand)}: {ratio:.2f} times 10 policies", "≤ 2 times", ratio <= 2
     )
 
 
-def _text(values: Sequence[float]) -> str:
+def text_of(values: Sequence[float]) -> str:
+    """Microseconds, median and extremes."""
     return f"{statistics.median(values):.1f} µs (min {min(values):.1f}, max {max(values):.1f}, {len(values)} runs)"
 
 

@@ -29,6 +29,20 @@ def spread(values: Sequence[float], unit: str = "ms", scale: float = 1000.0) -> 
     return f"p50 {middle:.3g} {unit}, p99 {tail:.3g} {unit} (min {least:.3g}, max {most:.3g}, n {len(values)})"
 
 
+def of_runs(values: Sequence[float], unit: str, scale: float = 1.0) -> str:
+    """Median of the runs, with the extremes."""
+    middle, least, most = (of(values) * scale for of in (statistics.median, min, max))
+    several = f" ({least:.3g} to {most:.3g}, {len(values)} runs)" if len(values) > 1 else ""
+    return f"{middle:,.0f}{unit}{several}" if middle >= 1000 else f"{middle:.3g}{unit}{several}"
+
+
+def say(*found: Figure) -> tuple[Figure, ...]:
+    """Print each as it comes; gives them back."""
+    for one in found:
+        print(f"{one.number:4} {one.what}: {one.measured}" + f"   [goal {one.goal}]" * bool(one.goal), flush=True)
+    return found
+
+
 def table(figures: Iterable[Figure]) -> str:
     """In Markdown."""
     head = "| id | what | measured | goal | met |\n|---|---|---|---|---|\n"
