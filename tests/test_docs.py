@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from daypass.api.request import AccessRequestSpec
 from daypass.app.policies.check import check
 from daypass.domain.conditions import FINAL, State
 from daypass.expressions.cel import CelExpressions
@@ -57,6 +59,34 @@ def test_what_the_page_shows_of_the_examples_is_in_them() -> None:
         assert (REPOSITORY / "examples" / name).read_text() == text, name
 
 
+@pytest.mark.parametrize("page", [DOCS / "gate.md", REPOSITORY / "README.md"], ids=lambda page: page.name)
+def test_the_gates_of_the_pages_are_valid(page: Path) -> None:
+    texts = re.findall(r"<!-- file: gate.yaml -->\n```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    report = check({page.name: "---\n".join(texts)}, CelExpressions())
+    assert (report.valid, report.errors, report.warnings) == (["agent-privileges"], [], [])
+
+
+def test_the_requests_of_the_gates_page_are_valid() -> None:
+    texts = re.findall(r"```yaml\n(.*?)```", (DOCS / "gate.md").read_text(), re.DOTALL)
+    requests = [body for body in map(yaml.safe_load, texts) if body.get("kind") == "AccessRequest"]
+    assert [AccessRequestSpec.model_validate(body["spec"]).workload is not None for body in requests] == [True]
+
+
+def test_each_door_is_proved_or_says_that_it_is_open() -> None:
+    rows = _doors()
+    assert len(rows) > 50
+    for door, gated, how, tests in rows:
+        assert gated in {"yes", "by name", "no", ""}, door
+        assert tests or (gated == "no" and how), f"{door}: neither a test nor a line that says what stands there"
+
+
+def test_the_tests_that_prove_the_doors_exist() -> None:
+    sources = [path.read_text() for path in (REPOSITORY / "tests").rglob("test_*.py")]
+    there = {name for source in sources for name in re.findall(r"def (test_\w+)\(", source)}
+    told = {name for row in _doors() for name in row[3].split(", ") if name}
+    assert told - there == set()
+
+
 def test_rules_are_where_the_table_says() -> None:
     cells = [row[1] for row in _rows("architecture.md", "## Where is the rule behind a decision?")]
     paths = [path for cell in cells for path in cell.split(", ") if path.endswith((".py", "/"))]
@@ -73,9 +103,16 @@ def _anchors(page: Path) -> set[str]:
 
 def _rows(page: str, heading: str) -> list[list[str]]:
     """The first table under a heading, without its head and without the marks of code."""
-    section = (DOCS / page).read_text().partition(f"{heading}\n")[2]
-    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")][2:]
+    section = re.split(r"\n##+ ", (DOCS / page).read_text().partition(f"{heading}\n")[2], maxsplit=1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
     return [[cell.strip().replace("`", "") for cell in line.strip("|").split(" |")] for line in lines]
+
+
+def _doors() -> list[list[str]]:
+    """Every row of every table of the gate's doors."""
+    section = (DOCS / "gate.md").read_text().partition("\n## Doors\n")[2]
+    headings = re.findall(r"^(### .+)$", section, re.MULTILINE)
+    return [row for heading in headings for row in _rows("gate.md", heading)]
 
 
 def _first_cells(page: str, heading: str) -> list[str]:
