@@ -43,5 +43,5 @@ async def fake(tmp_path: Path) -> AsyncIterator[FakeApi]:
 
 @pytest.fixture
 async def fake_client(fake: FakeApi) -> AsyncIterator[Client]:
-    async with Client(fake.connection, timeout_seconds=0.5) as opened:
+    async with Client(fake.connection) as opened:
         yield opened

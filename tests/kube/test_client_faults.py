@@ -16,16 +16,17 @@ from daypass.kube.tokens import TokenFile
 from kube.fake import FakeApi, until
 
 
-async def test_fake_slow_server_is_no_answer_after_the_timeout(fake_client: Client, fake: FakeApi) -> None:
+async def test_fake_slow_server_is_no_answer_after_the_timeout(fake: FakeApi) -> None:
     async def slow(_request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(30)
         return web.Response()
 
     fake.answer = slow
-    with pytest.raises(UnavailableError, match="no answer to GET /api/v1/namespaces/default/configmaps/a"):
-        await fake_client.get(CONFIG_MAPS, "a", "default")
-    with pytest.raises(UnavailableError, match="no answer to watch configmaps"):
-        await anext(fake_client.watch(CONFIG_MAPS, "1"))
+    async with Client(fake.connection, timeout_seconds=0.5) as client:
+        with pytest.raises(UnavailableError, match="no answer to GET /api/v1/namespaces/default/configmaps/a"):
+            await client.get(CONFIG_MAPS, "a", "default")
+        with pytest.raises(UnavailableError, match="no answer to watch configmaps"):
+            await anext(client.watch(CONFIG_MAPS, "1"))
 
 
 async def test_fake_429_carries_when_to_come_back_and_is_not_tried_again(fake_client: Client, fake: FakeApi) -> None:

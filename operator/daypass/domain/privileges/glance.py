@@ -5,7 +5,6 @@ along the fields of the controls in question and no others, that stops at the fi
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from daypass.domain.privileges.control import Clear
@@ -15,15 +14,17 @@ from daypass.domain.privileges.pod import CONTAINER_LISTS, EACH
 _Test: TypeAlias = Callable[[Any], bool]
 
 
-@dataclass(slots=True)
 class _Node:
-    """What is known of a place in a pod: tests of what stands there, and the places below it."""
+    """What is known of a place in a pod: tests of what stands there, and the places below it; grown step by step."""
 
-    tests: list[_Test] = field(default_factory=list)
-    below: dict[str, "_Node"] = field(default_factory=dict)
-    each: "_Node | None" = None
-    must: set[str] = field(default_factory=set)
-    """Steps below at which something must stand."""
+    __slots__ = ("below", "each", "must", "tests")
+
+    def __init__(self) -> None:
+        self.tests: list[_Test] = []
+        self.below: dict[str, _Node] = {}
+        self.each: _Node | None = None
+        self.must: set[str] = set()
+        """Steps below at which something must stand."""
 
     def at(self, step: str) -> "_Node":
         if step != EACH:
