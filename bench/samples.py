@@ -49,7 +49,7 @@ _MANAGED: Final = {
 def spec(account: str = "agent", *volumes: Json) -> Json:
     """What a careful team writes: two containers that keep the Restricted profile, unless the volumes break it."""
     return {
-        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "config", "configMap": {"name": "config"}}, *volumes],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "config", "configMap": {"name": "config"}}, TOKEN, *volumes],
         "containers": [_container("app", 12), _container("sidecar", 4)],
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": 30,
@@ -96,7 +96,7 @@ def pod(namespace: str, *volumes: Json, owned: bool = True) -> Json:
             **({"ownerReferences": [owner]} if owned else {}),
             "managedFields": [_MANAGED],
         },
-        "spec": spec("agent", TOKEN, *volumes),
+        "spec": spec("agent", *volumes),
         "status": {"phase": "Pending", "qosClass": "Burstable"},
     }
 
