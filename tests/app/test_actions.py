@@ -17,7 +17,7 @@ from daypass.app.admission.gates.operations import Doing, doing, operations_of
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.settling import Settling
 from daypass.app.admission.gates.uses import Uses
-from daypass.app.ports import ACCESS_REQUESTS, PODS, Json
+from daypass.app.ports import ACCESS_REQUESTS, PODS, Json, UnavailableError
 from daypass.domain.policy import ActionGate, ActionPattern, Gate, GateMode, Policy
 from daypass.domain.request import Request
 from daypass.signing.canonical import canonical_json
@@ -256,6 +256,18 @@ async def test_t58_an_eviction_is_the_same_as_long_as_the_pod_is() -> None:
     assert (await scene.ask(call)).allowed
     scene.server.put(PODS, "it", "shop", metadata={"uid": "made-anew"})
     assert not (await scene.ask(call)).allowed
+
+
+@pytest.mark.parametrize(
+    ("mode", "decision"), [(GateMode.ENFORCE, "CouldNotDecide"), (GateMode.WARN, "WouldBeRefused")]
+)
+async def test_t11_an_eviction_whose_pod_can_t_be_read_is_refused_by_gates_that_enforce(
+    mode: GateMode, decision: str
+) -> None:
+    scene = Scene(gated(EVICTIONS, mode=mode))
+    scene.server.broken["get", PODS.plural] = UnavailableError("no answer")
+    answer = await scene.ask(a_call(Operation.CREATE, "pods/eviction", name="it", object={"metadata": {"name": "it"}}))
+    assert (answer.allowed, answer.decision) == (mode is GateMode.WARN, decision)
 
 
 def _stored() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Held pods are let go under an approved request, once each, whatever happens in between. The API server is a fake."""
 
 import copy
+from datetime import timedelta
 
 import pytest
 
@@ -157,6 +158,26 @@ async def test_pod_that_changed_meanwhile_goes_only_if_it_is_the_same_that_runs(
     assert scene.held("other")
     assert next(scene.pods.all()).digest != other.digest
     assert scene.told.let_go == ["pod"]
+
+
+async def test_pod_that_changed_as_its_request_ended_is_not_forgotten(
+    scene: HoldScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = scene.hold()
+    scene.leave(pod=pod)
+    await scene.active()
+
+    def too_late() -> None:
+        body = scene.server.objects[PODS.plural, "shop", "pod"]
+        scene.server._version += 1
+        body["metadata"]["resourceVersion"] = str(scene.server._version)
+        late = scene.server.now() + timedelta(days=1)
+        monkeypatch.setattr(scene.server, "now", lambda: late)
+
+    scene.server.before["patch", PODS.plural] = too_late
+    await scene.tend()
+    assert scene.held()
+    assert len(scene.pods) == 1, "what follows may still let it go"
 
 
 async def test_t55_an_author_who_approved_does_not_count(scene: HoldScene) -> None:

@@ -30,7 +30,7 @@ def test_a_request_that_people_approved_covers() -> None:
     assert permits.for_pod(a_pod(), NEEDED) == a_permit()
     assert permits.for_pod(a_pod(namespace="other"), NEEDED) is None
     known = Known(a_permit(an_action()))
-    assert Permits(known, known).for_action(a_call()) == a_permit(an_action())
+    assert Permits(known, known).all_for_action(a_call()) == [a_permit(an_action())]
 
 
 def test_t01_a_forged_status_with_unsigned_reviews_covers_nothing() -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from daypass.domain.gates import Demand, GateIndex, Missing, asks, missing, needed, of_mode
-from daypass.domain.policy import GateMode, Policy
+from daypass.domain.gates import Demand, GateIndex, asks, needed, of_mode, on_missing
+from daypass.domain.policy import GateMode, OnMissing, Policy
 from daypass.domain.privileges import Finding
 from gate_builders import a_gate, action, workloads
 
@@ -93,8 +93,8 @@ def test_one_request_must_cover_what_all_gates_name() -> None:
 
 def test_a_refusal_by_one_gate_outweighs_every_hold() -> None:
     hold, deny = a_gate("a", workloads(hold=True)), a_gate("b", workloads())
-    assert missing(_demands([hold], LOGS)) is Missing.HOLD
-    assert missing(_demands([hold, deny], LOGS)) is Missing.DENY
+    assert on_missing(_demands([hold], LOGS)) is OnMissing.HOLD
+    assert on_missing(_demands([hold, deny], LOGS)) is OnMissing.DENY
 
 
 def test_a_hold_always_asks_and_a_refusal_where_it_says_so() -> None:

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final
 
 from daypass.domain import globs
@@ -13,13 +12,6 @@ from daypass.domain.privileges import PROFILES, Finding, Glance, of_pod, overlap
 REMEMBERED: Final = 1_024
 """Namespaces, and privileges of each: what was looked up once is looked up again soon."""
 ACCOUNT_POWER: Final = ("ServiceAccountPower:High", "ServiceAccountPower:Critical")
-
-
-class Missing(Enum):
-    """What becomes of a pod that no approved request covers."""
-
-    DENY = "Deny"
-    HOLD = "Hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +133,10 @@ def needed(demands: Iterable[Demand]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(privilege for demand in demands for privilege in demand.privileges))
 
 
-def missing(demands: Sequence[Demand]) -> Missing:
+def on_missing(demands: Sequence[Demand]) -> OnMissing:
     """What becomes of a pod whose demands are not met: a refusal by one gate outweighs every hold."""
     held = all(demand.by.gate.on_missing is OnMissing.HOLD for demand in demands)
-    return Missing.HOLD if held else Missing.DENY
+    return OnMissing.HOLD if held else OnMissing.DENY
 
 
 def asks(demands: Iterable[Demand]) -> bool:

@@ -14,9 +14,6 @@ from daypass.domain.request import ActionGrant, Request, WorkloadGrant
 from daypass.domain.review import Review, ReviewDecision
 from daypass.domain.times import rfc3339
 
-UNKNOWN_AUTHORS_NEED: Final = 2
-"""Distinct people in each stage where an author can't be found: then one of them is somebody else (T69)."""
-
 ELSE: Final = "is about something else"
 """What there is no point in telling the caller."""
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from daypass.app.admission.answer import INVALID, NOT_GATED, Answer, Call, Decide, Operation, refuse
+from daypass.app.admission.answer import INVALID, NOT_GATED, UNDECIDED, Answer, Call, Decide, Operation, refuse
 from daypass.app.admission.guard_policy import PolicyGuarding, guard_policy
 from daypass.app.admission.guard_request import Guarding, guard_request
 from daypass.app.admission.guard_status import guard_status
@@ -36,7 +36,7 @@ WRITES: Final = (Operation.CREATE, Operation.UPDATE)
 RESOURCES: Final = frozenset({REQUESTS, STATUS, POLICIES}) | CONNECTIONS | POD_CHANGES | {name for _, name in WORKLOADS}
 """What metrics tell apart."""
 
-_UNDECIDED: Final = "could not decide"
+_LOGGED: Final = "could not decide"
 _Slow = Coroutine[Any, Any, Answer]
 
 log = structlog.get_logger(__name__)
@@ -166,7 +166,7 @@ def _guarded(decide: Decide) -> Decide:
         try:
             answer = decide(call)
         except Exception:
-            log.exception(_UNDECIDED, resource=call.resource, operation=call.operation.value)
+            log.exception(_LOGGED, resource=call.resource, operation=call.operation.value)
             return _undecided()
         return answer if isinstance(answer, Answer) else waited(answer, call.resource, call.operation)
 
@@ -174,7 +174,7 @@ def _guarded(decide: Decide) -> Decide:
         try:
             return await answer
         except Exception:
-            log.exception(_UNDECIDED, resource=resource, operation=operation.value)
+            log.exception(_LOGGED, resource=resource, operation=operation.value)
             return _undecided()
 
     return guarded
@@ -182,4 +182,4 @@ def _guarded(decide: Decide) -> Decide:
 
 def _undecided() -> Answer:
     # Fail closed: an error means "could not decide", and what is not decided does not happen (T11).
-    return refuse("CouldNotDecide", "Daypass could not decide on this call; its log says why", 500)
+    return refuse(UNDECIDED, "Daypass could not decide on this call; its log says why", 500)

@@ -174,7 +174,7 @@ class Known:
         return tuple(peer for name, peer in self._by_subject.get(request.subject.username, {}).items() if name != key)
 
     def request_changed(self, key: str, old: Request | None, new: Request | None) -> None:
-        """Keep the two indexes."""
+        """Keep the indexes."""
         name = key.rpartition("/")[2]
         if old is not None:
             _remove(self._pending, equality_key(old), name)

@@ -12,9 +12,12 @@ from daypass.domain.identity import Identity
 FORBIDDEN: Final = 403
 INVALID: Final = 422
 CONFLICT: Final = 409
+UNAVAILABLE: Final = 503
 
 NOT_GATED: Final = "NotGated"
 """The decision about what no gate concerns."""
+UNDECIDED: Final = "CouldNotDecide"
+"""The decision about what nobody can tell: refused where a gate enforces (T11)."""
 
 MAX_WARNING: Final = 120
 """Characters; the API server cuts longer warnings, and readers stop there too."""

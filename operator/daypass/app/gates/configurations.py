@@ -79,11 +79,6 @@ def body(configuration: Configuration, webhooks: list[Json], owner: Json | None)
     }
 
 
-def differs(live: Json, wanted: Json) -> bool:
-    """Whether somebody's object is not ours in all that matters: what it calls, whose it is, and that it can go."""
-    return essence(live) != essence(wanted)
-
-
 def essence(configuration: Json) -> Mapping[str, Any]:
     """What of a configuration is ours to say."""
     metadata = configuration["metadata"]

@@ -114,7 +114,6 @@ class Release:
                     raise
                 else:
                     return True
-            self.pods.kept(pod)
             text = f"pod {pod.namespace}/{pod.name} is changed by others all the time"
             raise ConflictError(text)
 
@@ -130,11 +129,10 @@ class Release:
         fresh = held_pod_from(body, self.canonical)
         if not fresh.held or fresh.deleting:
             return None
-        if (fresh.digest, fresh.account, fresh.controller) != (pod.digest, pod.account, pod.controller):
-            # Fail closed: it runs something else, or for somebody else, than what was judged.
-            self.pods.kept(fresh)
-            return None
-        return fresh
+        self.pods.kept(fresh)
+        # Fail closed: a pod that runs something else, or for somebody else, is not what was judged.
+        same = (fresh.digest, fresh.account, fresh.controller) == (pod.digest, pod.account, pod.controller)
+        return fresh if same else None
 
 
 def _with(uses: Sequence[Use], own: Use) -> tuple[Use, ...]:

@@ -4,18 +4,26 @@ from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
-from daypass.app.admission.answer import INVALID, NOT_GATED, Answer, Call, allow, member, refuse
+from daypass.app.admission.answer import (
+    INVALID,
+    NOT_GATED,
+    UNAVAILABLE,
+    UNDECIDED,
+    Answer,
+    Call,
+    allow,
+    member,
+    refuse,
+)
 from daypass.app.admission.gates.operations import Doing, doing, is_eviction, of_pod, operations_of
 from daypass.app.admission.gates.settling import Demand, Settling
-from daypass.app.ports import PODS, Canonical, Objects
+from daypass.app.ports import PODS, ApiError, Canonical, Objects
 from daypass.domain.action_gates import ActionGates, Concern, is_component
 from daypass.domain.names import ANNOTATION_DIGEST_ONLY
-from daypass.domain.policy import Policy
+from daypass.domain.policy import GateMode, Policy
 
 _Matter: TypeAlias = tuple[Doing, tuple[Demand, ...]]
 _UNGATED: Final = allow(NOT_GATED)
-UNDECIDED: Final = "CouldNotDecide"
-UNAVAILABLE: Final = 503
 
 
 class ActionsKnown(Protocol):
@@ -79,7 +87,11 @@ class Actions:
     async def _settle(self, matters: Sequence[_Matter], *, dry_run: bool) -> Answer:
         answer = _UNGATED
         for matter, demands in matters:
-            what = await self._with_pod(matter) if is_eviction(matter.asked) else matter
+            try:
+                what = await self._with_pod(matter) if _spends(matter, demands) else matter
+            except ApiError as error:
+                # Fail closed: without the pod's uid nobody knows whether this is the same eviction once more.
+                return refuse(UNDECIDED, f"Daypass could not decide on this eviction: {error.message}", UNAVAILABLE)
             answer = await self.settling.settle(what, demands, dry_run=dry_run)
             if not answer.allowed:
                 return answer
@@ -101,6 +113,11 @@ class Actions:
 def _asks_for_a_digest(call: Call) -> bool:
     """A dry run of ``daypass digest``: who wants leave for an operation has to learn its digest first."""
     return call.dry_run and member(call.object, "metadata", "annotations", ANNOTATION_DIGEST_ONLY) == "true"
+
+
+def _spends(matter: Doing, demands: Sequence[Demand]) -> bool:
+    """Whether an eviction may cost a use: gates that only warn or record need no key."""
+    return is_eviction(matter.asked) and any(one.mode is GateMode.ENFORCE for one in demands)
 
 
 def _demand(concern: Concern) -> Demand:

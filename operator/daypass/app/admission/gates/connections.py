@@ -1,12 +1,13 @@
 """Judge exec, attach and port-forward: who goes into a pod runs what it runs, as its ServiceAccount (T42, T58)."""
 
+import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from daypass.app.admission.answer import NOT_GATED, Answer, Call, allow, member, refuse
-from daypass.app.admission.gates.actions import UNAVAILABLE, UNDECIDED, Actions
-from daypass.app.admission.gates.inspection import Inspection
+from daypass.app.admission.answer import NOT_GATED, UNAVAILABLE, UNDECIDED, Answer, Call, allow, member, refuse
+from daypass.app.admission.gates.actions import Actions
+from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspection
 from daypass.app.admission.gates.operations import Doing, doing, operations_of
 from daypass.app.admission.gates.settling import Demand
 from daypass.app.ports import PODS, ApiError, Json, Objects
@@ -52,8 +53,9 @@ class Connections:
         self, what: Doing, wants: Sequence[Demand], caller: Identity, *, dry_run: bool, enforced: bool
     ) -> Answer:
         try:
-            return await self._settle(what, wants, caller, dry_run=dry_run)
-        except (ApiError, UndecidedError) as error:
+            async with asyncio.timeout(None if enforced else ADVISORY_SECONDS):
+                return await self._settle(what, wants, caller, dry_run=dry_run)
+        except (ApiError, UndecidedError, ValueError, TimeoutError) as error:
             if not enforced:
                 return allow(UNDECIDED)
             # Fail closed: what the pod uses, or who made it, could not be read.

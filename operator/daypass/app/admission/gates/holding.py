@@ -3,15 +3,15 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from daypass.app.admission.answer import INVALID, Answer, Call, allow, refuse
+from daypass.app.admission.answer import INVALID, UNAVAILABLE, UNDECIDED, Answer, Call, allow, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.holds import Held, held_of, hold, release
 from daypass.app.admission.gates.inspection import Sight
-from daypass.app.admission.gates.pods import UNAVAILABLE, UNDECIDED, PodGate, digest_only
+from daypass.app.admission.gates.pods import PodGate, digest_only
 from daypass.app.ports import ApiError
 from daypass.domain.expressions import UndecidedError
-from daypass.domain.gates import Missing, missing, needed, of_mode
-from daypass.domain.policy import GateMode
+from daypass.domain.gates import needed, of_mode, on_missing
+from daypass.domain.policy import GateMode, OnMissing
 
 
 def on_creation(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer]:
@@ -43,7 +43,7 @@ async def _decide(sight: Sight, held: Held, waiting: Answer, free: Answer, needs
     except ApiError as error:
         return _undecided(error.message)
     demands = of_mode(seen.demands, GateMode.ENFORCE) if seen is not None else ()
-    if seen is None or not demands or missing(demands) is not Missing.HOLD:
+    if seen is None or not demands or on_missing(demands) is not OnMissing.HOLD:
         return free
     if needs.permits.for_pod(seen.facts, needed(demands)) is not None:
         return free

@@ -21,6 +21,8 @@ from daypass.domain.what_runs import what_runs
 
 DEFAULT_ACCOUNT: Final = "default"
 """What the API server puts where a pod names none."""
+ADVISORY_SECONDS: Final = 1.5
+"""So long at most do gates that only warn or record keep a call waiting."""
 
 
 class GatesKnown(Protocol):

@@ -59,12 +59,8 @@ class Permits:
         """Why a request that is in force does not cover a pod, such as ``request a has no pod left of 3``, or empty."""
         return self._near(pod.namespace, self._pod_refusal(pod, needed))
 
-    def for_action(self, call: ActionCall) -> Request | None:
-        """A request that covers an operation, the one that ends first; None where there is none."""
-        return next(iter(self.all_for_action(call)), None)
-
     def all_for_action(self, call: ActionCall) -> list[Request]:
-        """Every request that covers an operation."""
+        """Every request that covers an operation, the one that ends first in front."""
         return self._covering(call.namespace, self._action_refusal(call))
 
     def near_action(self, call: ActionCall) -> str:

@@ -5,30 +5,37 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from daypass.app.admission.answer import CONFLICT, INVALID, NOT_GATED, Answer, Call, allow, member, refuse
+from daypass.app.admission.answer import (
+    CONFLICT,
+    INVALID,
+    NOT_GATED,
+    UNAVAILABLE,
+    UNDECIDED,
+    Answer,
+    Call,
+    allow,
+    member,
+    refuse,
+)
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.asking import Asked, Asking
 from daypass.app.admission.gates.holds import Held, held_of
-from daypass.app.admission.gates.inspection import Inspected, Inspection, Sight
+from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspected, Inspection, Sight
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import ApiError, Clock, Json
 from daypass.domain import causes, names
 from daypass.domain.causes import Cause
 from daypass.domain.conditions import State
+from daypass.domain.deadlines import floor
 from daypass.domain.expressions import UndecidedError
-from daypass.domain.gates import Demand, Missing, asks, missing, needed, of_mode
+from daypass.domain.gates import Demand, asks, needed, of_mode, on_missing
 from daypass.domain.pod_facts import PodFacts
-from daypass.domain.policy import GateMode
+from daypass.domain.policy import GateMode, OnMissing
 from daypass.domain.request import Request, Use
 
-UNDECIDED: Final = "CouldNotDecide"
-UNAVAILABLE: Final = 503
 MAX_ANNOTATION: Final = 1_000
 """Characters of an audit annotation of ours."""
-ADVISORY_SECONDS: Final = 1.5
-"""So long at most does a gate that only warns or records keep a call waiting."""
-
 _UNGATED: Final = allow(NOT_GATED)
 
 Count = Callable[[str, str], None]
@@ -180,19 +187,21 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     if covering and case.held.gated:
         return _held_already(covering, cause, facts)
     if covering:
-        use = Use(facts.uid, "Pod", facts.name, facts.uid, needs.clock.now().replace(microsecond=0))
+        use = Use(facts.uid, "Pod", facts.name, facts.uid, floor(needs.clock.now()))
         permit, why = await needs.uses.spend(covering, use)
         if permit is not None:
             return allow("Covered", request=permit.name)
-    waits = case.may_wait and missing(demands) is Missing.HOLD
+    waits = case.may_wait and on_missing(demands) is OnMissing.HOLD
     if waits and case.held.unfit:
         # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
         return refuse("CantBeHeld", messages.unholdable(facts, demands, why or case.held.unfit))
     asked: Asked | None = None
     if asks(demands) and not case.dry_run:
         asked = await needs.asking.ask(cause)
-    near = why or needs.permits.near_pod(facts, wanted) or needs.asking.hopeless(cause)
-    told = asked.message if asked is not None else near
+    if asked is not None:
+        told = asked.message
+    else:
+        told = why or needs.permits.near_pod(facts, wanted) or needs.asking.hopeless(cause)
     named = {"request": asked.name} if asked is not None and asked.name else {}
     if waits and (asked is None or asked.waits):
         text = messages.held(asked.name if asked is not None else "a request", told)

@@ -11,6 +11,7 @@ from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import Clock
 from daypass.domain import causes
+from daypass.domain.deadlines import floor
 from daypass.domain.permits import ActionCall
 from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.policy import GateMode
@@ -78,8 +79,7 @@ class Settling:
         return _refused(doing, enforcing, told, paste)
 
     def _use(self, doing: Doing) -> Use:
-        now = self.clock.now().replace(microsecond=0)
-        return Use(doing.asked.keys[0], doing.kind, doing.asked.name, doing.uid, now)
+        return Use(doing.asked.keys[0], doing.kind, doing.asked.name, doing.uid, floor(self.clock.now()))
 
     async def _help(self, doing: Doing, why: str, *, asks: bool) -> tuple[str, str]:
         """What can be done: what became of asking, and the request to be made by hand where there is none."""
