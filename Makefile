@@ -24,7 +24,7 @@ $(VENV)/.complete: requirements-dev.lock
 	@touch $@
 
 .PHONY: demo
-demo: $(VENV)/.complete ## The main job, told with real kubectl commands on a cluster of its own
+demo: $(VENV)/.complete ## Both halves of Daypass, told with real kubectl commands on a cluster of their own
 	@$(BED) demo
 
 .PHONY: test
