@@ -125,8 +125,8 @@ EVERYWHERE = {
         "/services": "get",
         f"{ADMISSION}/validatingwebhookconfigurations": "create",
         f"{ADMISSION}/mutatingwebhookconfigurations": "create",
-        f"{ADMISSION}/validatingwebhookconfigurations#daypass-gates": "get list patch update watch",
-        f"{ADMISSION}/mutatingwebhookconfigurations#daypass-holds": "get list patch update watch",
+        f"{ADMISSION}/validatingwebhookconfigurations#daypass-gates": "get list update watch",
+        f"{ADMISSION}/mutatingwebhookconfigurations#daypass-holds": "get list update watch",
     },
     WEBHOOK: WORKLOADS
     | {
@@ -134,7 +134,6 @@ EVERYWHERE = {
         "daypass.dev/accessrequests/status": "patch",
         "daypass.dev/approvalpolicies": READ,
         "/namespaces": READ,
-        "/serviceaccounts": READ,
         "/pods": "get",
         f"{RBAC}/rolebindings": READ,
         f"{RBAC}/roles": READ,

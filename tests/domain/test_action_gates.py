@@ -104,6 +104,10 @@ def test_t45_the_cluster_s_own_components_are_exempt(caller: str | Identity) -> 
     assert not concerned(a_gate(namespaces=("*",)), an_operation(caller=caller))
 
 
+def test_t45_a_node_is_one_by_its_name_and_its_group() -> None:
+    assert concerned(a_gate(namespaces=("*",)), an_operation(caller=Identity("system:node:one")))
+
+
 AGENT = BindingSubject("ServiceAccount", "agent", "shop")
 
 

@@ -80,6 +80,7 @@ class GateKeeping:
                 self._news.set()  # somebody wrote at the same time: look again
             except ApiError as error:
                 log.warning("gates can't be kept, will try again", error=error.message, code=error.code)
+                metrics.gates_not_in_force.set(self.keeper.faults())
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue

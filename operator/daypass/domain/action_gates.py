@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from daypass.domain import globs, names
+from daypass.domain.authors import is_node
 from daypass.domain.identity import Identity
 from daypass.domain.policy import ActionGate, GateMode, IdentityPattern, Policy
 
 _COMPONENTS = frozenset({"system:kube-controller-manager", "system:kube-scheduler", "system:apiserver"})
-_COMPONENT_PREFIXES = (names.service_account_username("kube-system", ""), "system:node:")
+_KUBE_SYSTEM = names.service_account_username("kube-system", "")
 _EVERYBODY = frozenset({"system:authenticated", "system:unauthenticated"})
 _ANONYMOUS = "system:anonymous"
 _ACCOUNTS = "system:serviceaccounts"
@@ -80,14 +81,14 @@ class ActionGates:
         nothing works (T45).
         """
         found = self._by_target.get((operation.verb, operation.group, operation.target))
-        if found is None or operation.namespace in self._never or is_component(operation.caller.username):
+        if found is None or operation.namespace in self._never or is_component(operation.caller):
             return ()
         return tuple(one for one in found if _fits(one.gate, operation))
 
 
-def is_component(username: str) -> bool:
+def is_component(caller: Identity) -> bool:
     """Whether this is a part of the cluster itself, by the name under which it is authenticated."""
-    return username in _COMPONENTS or username.startswith(_COMPONENT_PREFIXES)
+    return caller.username in _COMPONENTS or caller.username.startswith(_KUBE_SYSTEM) or is_node(caller)
 
 
 def _fits(gate: ActionGate, operation: Operation) -> bool:

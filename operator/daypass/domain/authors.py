@@ -87,9 +87,12 @@ def is_known_controller(username: str) -> bool:
 
 def is_mirror(caller: Identity, annotations: Iterable[str]) -> bool:
     """Whether this is the API's picture of a static pod, made by a node: it runs already, whatever is said here."""
-    return (
-        names.ANNOTATION_MIRROR in annotations and caller.username.startswith(_NODE_PREFIX) and _NODES in caller.groups
-    )
+    return names.ANNOTATION_MIRROR in annotations and is_node(caller)
+
+
+def is_node(caller: Identity) -> bool:
+    """Whether this is a kubelet: by its name and its group, as the API server itself tells nodes."""
+    return caller.username.startswith(_NODE_PREFIX) and _NODES in caller.groups
 
 
 def authors_from(annotation: object) -> Authors:

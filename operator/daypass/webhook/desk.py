@@ -12,7 +12,7 @@ from daypass.app.admission.guard_request import Guarding, guard_request
 from daypass.app.admission.guard_status import guard_status
 from daypass.app.admission.review import Reviewing, record
 from daypass.app.admission.stamp import stamp
-from daypass.app.ports import Verifier
+from daypass.app.ports import WORKLOADS, Verifier
 from daypass.domain.names import GROUP
 
 REQUESTS: Final = "accessrequests"
@@ -21,19 +21,10 @@ POLICIES: Final = "approvalpolicies"
 POD: Final = ("", "pods")
 CONNECTIONS: Final = frozenset({"pods/exec", "pods/attach", "pods/portforward"})
 POD_CHANGES: Final = frozenset({"pods", "pods/ephemeralcontainers", "pods/resize"})
-WORKLOADS: Final = frozenset(
-    {
-        ("", "replicationcontrollers"),
-        ("apps", "daemonsets"),
-        ("apps", "deployments"),
-        ("apps", "replicasets"),
-        ("apps", "statefulsets"),
-        ("batch", "cronjobs"),
-        ("batch", "jobs"),
-    }
-)
 WRITES: Final = (Operation.CREATE, Operation.UPDATE)
-RESOURCES: Final = frozenset({REQUESTS, STATUS, POLICIES}) | CONNECTIONS | POD_CHANGES | {name for _, name in WORKLOADS}
+RESOURCES: Final = (
+    frozenset({REQUESTS, STATUS, POLICIES}) | CONNECTIONS | POD_CHANGES | {one.plural for one in WORKLOADS}
+)
 """What metrics tell apart."""
 
 _LOGGED: Final = "could not decide"
@@ -96,7 +87,7 @@ def holds(use_cases: Holds) -> Decide:
     """The door where pods are held and authors are stamped."""
     cases: dict[tuple[str, str, Operation], Decide] = {
         (*POD, Operation.CREATE): use_cases.pods,
-        **{(*each, how): use_cases.workloads for each in WORKLOADS for how in WRITES},
+        **{(each.group, each.plural, how): use_cases.workloads for each in WORKLOADS for how in WRITES},
     }
     return _guarded(lambda call: cases.get((call.group, call.resource, call.operation), _unexpected)(call))
 

@@ -7,12 +7,14 @@ would help: so the name holds the policy and the question to ask.
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, assert_never
 
 from daypass.app.gates import actions, conditions
 from daypass.app.gates.conditions import Condition
 from daypass.app.gates.selectors import namespace_selector
-from daypass.app.ports import Json
+from daypass.app.ports import WORKLOADS, Json
 from daypass.domain.policy import ActionGate, GateMode, OnMissing, Policy, WorkloadGate
 
 SUFFIX: Final = ".is-daypass-webhook-up.gate.daypass.dev"
@@ -21,12 +23,6 @@ LONGEST_ASPECT: Final = len(".connections") + 4
 LONGEST_EXPRESSION: Final = 60_000
 """Characters. The API server parses 100,000; what is longer than this no person wrote."""
 PATIENCE_SECONDS: Final = {GateMode.ENFORCE: 5, GateMode.WARN: 3, GateMode.AUDIT: 3}
-
-_WORKLOADS: Final = (
-    ("", ["replicationcontrollers"]),
-    ("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"]),
-    ("batch", ["cronjobs", "jobs"]),
-)
 
 
 class TooLongError(Exception):
@@ -99,7 +95,10 @@ def _workload_gates(policy: str, mode: GateMode, gate: WorkloadGate, terms: Term
 
 def _workload_holds(policy: str, mode: GateMode, gate: WorkloadGate, terms: Terms) -> list[Json]:
     make = _Maker(policy, mode, "holds", gate.namespaces, terms)
-    workloads = [_rule(group, resources, "CREATE", "UPDATE") for group, resources in _WORKLOADS]
+    workloads = [
+        _rule(group, [one.plural for one in kinds], "CREATE", "UPDATE")
+        for group, kinds in groupby(WORKLOADS, key=attrgetter("group"))
+    ]
     found: list[Json] = [make.entry("authors", workloads, conditions.authors(gate), reinvocationPolicy="Never")]
     if mode is GateMode.ENFORCE and gate.on_missing is OnMissing.HOLD:
         # What another webhook adds after us may be what needs an approval: then we are asked again.

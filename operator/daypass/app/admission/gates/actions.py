@@ -60,7 +60,7 @@ class Actions:
 
     def matters(self, call: Call) -> list[_Matter] | Answer:
         """The operations of a call that gates concern, with what they want; or a refusal of what can't be judged."""
-        if call.caller.username in self.own or is_component(call.caller.username) or _asks_for_a_digest(call):
+        if call.caller.username in self.own or is_component(call.caller) or _asks_for_a_digest(call):
             return []
         unreadable = self.known.unreadable_gates()
         if unreadable:

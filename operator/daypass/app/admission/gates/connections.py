@@ -35,7 +35,7 @@ class Connections:
         of its authors, an approved action request must cover it: ``connect`` of ``pods/exec``, ``pods/attach`` or
         ``pods/portforward``, by the pod's name.
         """
-        if call.caller.username in self.actions.own or is_component(call.caller.username):
+        if call.caller.username in self.actions.own or is_component(call.caller):
             return _UNGATED
         named = self.actions.matters(call)
         if isinstance(named, Answer):

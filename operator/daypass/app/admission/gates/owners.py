@@ -7,36 +7,13 @@ from typing import Any, Final
 
 from daypass.app.admission.answer import member
 from daypass.app.fresh_reads import FreshRead
-from daypass.app.ports import (
-    CRON_JOBS,
-    DAEMON_SETS,
-    DEPLOYMENTS,
-    JOBS,
-    REPLICA_SETS,
-    REPLICATION_CONTROLLERS,
-    STATEFUL_SETS,
-    Json,
-    Objects,
-    RefusedError,
-    Resource,
-)
+from daypass.app.ports import WORKLOADS, Json, Objects, RefusedError, Resource
 from daypass.domain import names
 from daypass.domain.authors import NOBODY, NOBODY_KNOWS, Authors, authors_from
 from daypass.domain.policy import OwnerKind
 from daypass.domain.request import OwnerReference
 
-READABLE: Final = {
-    (resource.group, resource.kind): resource
-    for resource in (
-        CRON_JOBS,
-        DAEMON_SETS,
-        DEPLOYMENTS,
-        JOBS,
-        REPLICATION_CONTROLLERS,
-        REPLICA_SETS,
-        STATEFUL_SETS,
-    )
-}
+READABLE: Final = {(resource.group, resource.kind): resource for resource in WORKLOADS}
 """The kinds whose authors are stamped; of any other nobody knows who made it."""
 DEEPEST: Final = 8
 """Owners above one another; Kubernetes' own controllers make two."""
