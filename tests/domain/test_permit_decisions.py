@@ -31,7 +31,7 @@ from daypass.domain.objections import objection
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import ActionPattern, Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
-from daypass.domain.quorum import doubled, tally
+from daypass.domain.quorum import by_two_at_least, tally
 from daypass.domain.request import ActionGrant, Grant
 from daypass.domain.review import ReviewDecision
 from daypass.domain.risk import Risk
@@ -290,9 +290,9 @@ def test_patterns_of_operations_cover_as_rules_of_rbac_do(
 
 
 def test_t69_doubling_never_asks_fewer() -> None:
-    assert [doubled(one).stage.required for one in an_applied(a_stage(), a_stage(required=2), a_stage(required=9))] == [
-        *(2, 2, 9)
-    ]
+    assert [
+        by_two_at_least(one).stage.required for one in an_applied(a_stage(), a_stage(required=2), a_stage(required=9))
+    ] == [*(2, 2, 9)]
 
 
 def _everything() -> ActionPattern:

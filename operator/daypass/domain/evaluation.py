@@ -19,7 +19,7 @@ from daypass.domain.matching import Fit, Fitting, Question, could_match, fitting
 from daypass.domain.permissions import ResolvedRole, Rule
 from daypass.domain.policy import AppliedStage, Effect, Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
-from daypass.domain.quorum import doubled
+from daypass.domain.quorum import by_two_at_least
 from daypass.domain.request import Request, RoleGrant, WorkloadGrant
 from daypass.domain.risk import Risk
 
@@ -229,7 +229,7 @@ def _denials(policy: Policy, result: Fitting) -> list[str]:
 
 def _applying(policy: Policy, question: Question) -> list[AppliedStage]:
     """The stages of a policy that apply: ``riskAtLeast`` and ``when`` must both hold."""
-    asked = doubled if _has_unknown_authors(question.request) else _as_it_is
+    asked = by_two_at_least if _has_unknown_authors(question.request) else _as_it_is
     return [
         asked(AppliedStage(policy.name, stage))
         for stage in policy.stages

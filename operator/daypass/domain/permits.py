@@ -9,7 +9,7 @@ from daypass.domain.conditions import State, state_of, was_granted
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.privileges import missing
-from daypass.domain.quorum import Tally, doubled, tally
+from daypass.domain.quorum import Tally, by_two_at_least, tally
 from daypass.domain.request import ActionGrant, Request, WorkloadGrant
 from daypass.domain.review import Review, ReviewDecision
 from daypass.domain.times import rfc3339
@@ -138,7 +138,7 @@ def disapproval(permit: Request, authors: Collection[str], *, authors_unknown: b
     controller has not acted on yet ends it here. With no stages nobody was asked, and there is nothing to count.
     """
     record = permit.record
-    stages = tuple(map(doubled, record.stages)) if authors_unknown else record.stages
+    stages = tuple(map(by_two_at_least, record.stages)) if authors_unknown else record.stages
     votes = [vote for vote in permit.reviews if _counts(permit, vote)]
     result = tally(permit, stages, [vote for vote in votes if not _approved_by(vote, authors)])
     if _taken_back(result):

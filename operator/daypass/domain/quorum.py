@@ -37,7 +37,7 @@ UNKNOWN_AUTHORS_NEED: Final = 2
 """Distinct people in each stage where an author can't be found: then one of them is somebody else (T69)."""
 
 
-def doubled(applied: AppliedStage) -> AppliedStage:
+def by_two_at_least(applied: AppliedStage) -> AppliedStage:
     """The stage as it is asked for a workload of which an author is unknown: nobody's single approval suffices."""
     required = max(applied.stage.required, UNKNOWN_AUTHORS_NEED)
     return replace(applied, stage=replace(applied.stage, required=required))

@@ -82,7 +82,10 @@ class Use:
     """One admission under a permit, reserved when admission let it through (T47, T48)."""
 
     key: str
-    """What makes two calls one use: the object's uid, with the resourceVersion before an UPDATE; random for CONNECT."""
+    """What makes two calls one use: the object's uid, with the resourceVersion before an UPDATE.
+
+    Of what has neither (CONNECT, what is created below an object) a hash of the call and of the moment.
+    """
     kind: str
     name: str
     uid: str
