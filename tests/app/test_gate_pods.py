@@ -81,7 +81,7 @@ async def test_a_gate_that_only_advises_stops_nothing_whatever_is_broken(mode: G
     answer = await scene.create(a_pod(owner=OWNER), REPLICA_SETS_OWN)
     assert (answer.allowed, answer.decision) == (True, "CouldNotDecide")
     told = await scene.create(a_pod())
-    assert (told.allowed, told.decision, bool(told.warnings)) == (True, "Told", mode is GateMode.WARN)
+    assert (told.allowed, told.decision, bool(told.warnings)) == (True, "Uncovered", mode is GateMode.WARN)
 
 
 async def test_t44_what_an_account_may_do_is_not_known_yet() -> None:

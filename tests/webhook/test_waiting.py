@@ -190,7 +190,7 @@ async def test_both_are_heard(late: tuple[str, ...]) -> None:
     decide = gates(Gates(cases("pods"), cases("updates"), cases("connections"), cases("actions")))
     answer = await _answer(decide, _call("CREATE", "pods"))
     assert (answer.decision, answer.warnings, answer.annotations) == ("Covered", ("one", "two"), {"a": "1", "b": "2"})
-    cases.answers["actions"] = refuse("NotCovered", "nor this")
+    cases.answers["actions"] = refuse("Refused", "nor this")
     assert (await _answer(decide, _call("CREATE", "pods"))).message == "nor this"
 
 

@@ -16,6 +16,10 @@ UNAVAILABLE: Final = 503
 
 NOT_GATED: Final = "NotGated"
 """The decision about what no gate concerns."""
+COVERED: Final = "Covered"
+"""The decision about what an approved request covers."""
+UNCOVERED: Final = "Uncovered"
+"""The decision about what none covers, and gates only warn of or record."""
 UNDECIDED: Final = "CouldNotDecide"
 """The decision about what nobody can tell: refused where a gate enforces (T11)."""
 

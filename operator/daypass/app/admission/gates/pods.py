@@ -7,9 +7,11 @@ from typing import Any, Final, Protocol
 
 from daypass.app.admission.answer import (
     CONFLICT,
+    COVERED,
     INVALID,
     NOT_GATED,
     UNAVAILABLE,
+    UNCOVERED,
     UNDECIDED,
     Answer,
     Call,
@@ -160,7 +162,8 @@ async def _judge(seen: Inspected, case: _Case, needs: PodGate) -> Answer:
     warnings, annotations = _advice(seen, needs)
     enforced = of_mode(seen.demands, GateMode.ENFORCE)
     if not enforced:
-        return Answer(allowed=True, decision="Told", warnings=warnings, annotations=annotations)
+        decision = UNCOVERED if annotations else COVERED
+        return Answer(allowed=True, decision=decision, warnings=warnings, annotations=annotations)
     annotations = {
         **annotations,
         "policies": messages.policies(enforced),
@@ -183,14 +186,14 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     covering = _admitted(facts, wanted, case, needs) or needs.permits.all_for_pod(facts, wanted)
     cause, why = causes.of_pod(facts, wanted), ""
     if covering and case.dry_run:
-        return allow("Covered", request=covering[0].name)
+        return allow(COVERED, request=covering[0].name)
     if covering and case.held.gated:
         return _held_already(covering, cause, facts)
     if covering:
         use = Use(facts.uid, "Pod", facts.name, facts.uid, floor(needs.clock.now()))
         permit, why = await needs.uses.spend(covering, use)
         if permit is not None:
-            return allow("Covered", request=permit.name)
+            return allow(COVERED, request=permit.name)
     waits = case.may_wait and on_missing(demands) is OnMissing.HOLD
     if waits and case.held.unfit:
         # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
@@ -229,7 +232,7 @@ def _held_already(covering: Sequence[Request], cause: Cause, facts: PodFacts) ->
     """
     for permit in covering:
         if permit.cause == cause.hash:
-            return allow("Covered", request=permit.name)
+            return allow(COVERED, request=permit.name)
     text = (
         f"request {covering[0].name} has covered pod {facts.name} since a moment ago: try again, and it need not wait"
     )
@@ -246,7 +249,7 @@ def _advice(seen: Inspected, needs: PodGate) -> tuple[tuple[str, ...], dict[str,
             continue
         wanted = needed(demands)
         covered = needs.permits.for_pod(seen.facts, wanted) is not None
-        needs.count(mode.value, "Covered" if covered else "Uncovered")
+        needs.count(mode.value, COVERED if covered else UNCOVERED)
         if covered:
             continue
         key = mode.value.lower()

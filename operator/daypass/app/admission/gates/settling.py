@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from daypass.app.admission.answer import Answer, allow, refuse
+from daypass.app.admission.answer import COVERED, UNCOVERED, Answer, allow, refuse
 from daypass.app.admission.gates.asking import Asking
 from daypass.app.admission.gates.operations import Doing
 from daypass.app.admission.gates.permits import Permits
@@ -17,10 +17,6 @@ from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.policy import GateMode
 from daypass.domain.request import Request, Use
 
-COVERED: Final = "Covered"
-REFUSED: Final = "NotCovered"
-LET_THROUGH: Final = "WouldBeRefused"
-"""By a gate that only warns or only records."""
 LONGEST: Final = 900
 """Characters of a message: an Event holds 1024, with what others write around it."""
 SHORTEST: Final = 200
@@ -53,8 +49,9 @@ class Settling:
     async def settle(self, doing: Doing, demands: Collection[Demand], *, dry_run: bool) -> Answer:
         """Whether an operation goes on, and one more count for each mode of the gates that looked at it."""
         answer = await self._settle(doing, demands, dry_run=dry_run)
+        told = COVERED if answer.decision == COVERED else UNCOVERED
         for mode in dict.fromkeys(one.mode for one in demands):
-            self.count(mode.value, answer.decision)
+            self.count(mode.value, answer.decision if mode is GateMode.ENFORCE else told)
         return answer
 
     async def _settle(self, doing: Doing, demands: Collection[Demand], *, dry_run: bool) -> Answer:
@@ -103,7 +100,7 @@ def _let_through(asked: ActionCall, demands: Collection[Demand]) -> Answer:
     """Let it go on, and say so where a gate warns; every mode leaves an audit annotation."""
     warning = [one.policy for one in demands if one.mode is GateMode.WARN]
     text = f"Daypass: {_operation(asked)} will need an approved request (policy {', '.join(warning)})"
-    return replace(allow(LET_THROUGH, **_gates(demands)), warnings=(text,) if warning else ())
+    return replace(allow(UNCOVERED, **_gates(demands)), warnings=(text,) if warning else ())
 
 
 def _refused(doing: Doing, demands: Collection[Demand], told: str, paste: str) -> Answer:
@@ -111,7 +108,7 @@ def _refused(doing: Doing, demands: Collection[Demand], told: str, paste: str) -
     head = f"{_operation(doing.asked)}: policy {policies} wants an approved request for that"
     hint = f". To ask: echo '{paste.replace(_QUOTE, _QUOTED)}' | kubectl create -f -" if paste else ""
     text = escaped("; ".join(filter(None, (head, *doing.findings, told))))
-    answer = refuse(REFUSED, f"{shortened(text, max(LONGEST - len(hint), SHORTEST))}{hint}")
+    answer = refuse("Refused", f"{shortened(text, max(LONGEST - len(hint), SHORTEST))}{hint}")
     return replace(answer, annotations=_gates(demands))
 
 
