@@ -16,13 +16,13 @@ from daypass.app.admission.answer import (
     refuse,
 )
 from daypass.app.admission.gates.operations import Doing, doing, is_eviction, of_pod, operations_of
-from daypass.app.admission.gates.settling import Demand, Settling
+from daypass.app.admission.gates.settling import PolicyDemand, Settling
 from daypass.app.ports import PODS, ApiError, Canonical, Objects
 from daypass.domain.action_gates import ActionGates, Concern, is_component
 from daypass.domain.names import ANNOTATION_DIGEST_ONLY
 from daypass.domain.policy import GateMode, Policy
 
-_Matter: TypeAlias = tuple[Doing, tuple[Demand, ...]]
+_Matter: TypeAlias = tuple[Doing, tuple[PolicyDemand, ...]]
 _UNGATED: Final = allow(NOT_GATED)
 
 
@@ -115,10 +115,10 @@ def _asks_for_a_digest(call: Call) -> bool:
     return call.dry_run and member(call.object, "metadata", "annotations", ANNOTATION_DIGEST_ONLY) == "true"
 
 
-def _spends(matter: Doing, demands: Sequence[Demand]) -> bool:
+def _spends(matter: Doing, demands: Sequence[PolicyDemand]) -> bool:
     """Whether an eviction may cost a use: gates that only warn or record need no key."""
     return is_eviction(matter.asked) and any(one.mode is GateMode.ENFORCE for one in demands)
 
 
-def _demand(concern: Concern) -> Demand:
-    return Demand(concern.policy, concern.mode, concern.gate.request)
+def _demand(concern: Concern) -> PolicyDemand:
+    return PolicyDemand(concern.policy, concern.mode, concern.gate.request)

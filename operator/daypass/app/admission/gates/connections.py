@@ -9,7 +9,7 @@ from daypass.app.admission.answer import NOT_GATED, UNAVAILABLE, UNDECIDED, Answ
 from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspection
 from daypass.app.admission.gates.operations import Doing, doing, operations_of
-from daypass.app.admission.gates.settling import Demand
+from daypass.app.admission.gates.settling import PolicyDemand
 from daypass.app.ports import PODS, ApiError, Json, Objects
 from daypass.domain import gates
 from daypass.domain.action_gates import is_component
@@ -50,7 +50,7 @@ class Connections:
         return self._decide(what, wants, call.caller, dry_run=call.dry_run, enforced=GateMode.ENFORCE in modes)
 
     async def _decide(
-        self, what: Doing, wants: Sequence[Demand], caller: Identity, *, dry_run: bool, enforced: bool
+        self, what: Doing, wants: Sequence[PolicyDemand], caller: Identity, *, dry_run: bool, enforced: bool
     ) -> Answer:
         try:
             async with asyncio.timeout(None if enforced else ADVISORY_SECONDS):
@@ -61,7 +61,7 @@ class Connections:
             # Fail closed: what the pod uses, or who made it, could not be read.
             return refuse(UNDECIDED, f"Daypass could not decide whether you may go into this pod: {error}", UNAVAILABLE)
 
-    async def _settle(self, what: Doing, wants: Sequence[Demand], caller: Identity, *, dry_run: bool) -> Answer:
+    async def _settle(self, what: Doing, wants: Sequence[PolicyDemand], caller: Identity, *, dry_run: bool) -> Answer:
         pod = await self.objects.get(PODS, what.asked.name, what.asked.namespace)
         if pod is None:
             # The API server is about to say so itself; what is made under the name meanwhile is another pod.
@@ -75,11 +75,11 @@ class Connections:
         uid = member(pod, "metadata", "uid")
         return await self.actions.settling.settle(replace(what, uid=uid), demands, dry_run=dry_run)
 
-    async def _of_pod(self, pod: Json, namespace: str, caller: Identity) -> tuple[list[Demand], tuple[str, ...]]:
+    async def _of_pod(self, pod: Json, namespace: str, caller: Identity) -> tuple[list[PolicyDemand], tuple[str, ...]]:
         """What gates for pods want, and the privileges for which they do."""
         sight = self.inspection.look(pod, namespace, caller, made_earlier=True)
         inspected = None if sight is None else await self.inspection.finish(sight)
         if inspected is None:
             return [], ()
-        wanted = [Demand(one.by.policy, one.by.mode, gates.asks((one,))) for one in inspected.demands]
+        wanted = [PolicyDemand(one.by.policy, one.by.mode, gates.asks((one,))) for one in inspected.demands]
         return wanted, gates.needed(inspected.demands)

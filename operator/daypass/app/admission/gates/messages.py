@@ -1,5 +1,6 @@
 """What a caller, or whoever reads a Job's events, is told of a pod that needs an approved request."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -23,7 +24,7 @@ def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, paste: str) -
     help, in one line, or empty. That is left out, not cut, where there is no room for it.
     """
     head = f"{_subject(facts)} uses {_places(facts, needed(demands))}: {_asking(demands)}"
-    hint = f"To ask: echo '{_quoted(paste)}' | kubectl create -f -" if paste else ""
+    hint = to_ask(paste) if paste else ""
     text = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE // 3))))
     if hint and len(text) + len(hint) + 2 > MAX_MESSAGE:
         brief = f"{_subject(facts)} uses {_listed(needed(demands), MAX_MESSAGE // 5)}: {_asking(demands)}"
@@ -31,6 +32,11 @@ def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, paste: str) -
     if hint and len(text) + len(hint) + 2 <= MAX_MESSAGE:
         return f"{text}. {hint}"
     return shortened(text, MAX_MESSAGE)
+
+
+def to_ask(paste: str) -> str:
+    """The command that makes a request of one line, for a shell."""
+    return f"To ask: echo {shlex.quote(paste)} | kubectl create -f -"
 
 
 def unholdable(facts: PodFacts, demands: Sequence[Demand], why: str) -> str:
@@ -110,8 +116,3 @@ def _cut(text: str) -> str:
 
 def _holds(demand: Demand) -> bool:
     return demand.by.gate.on_missing is OnMissing.HOLD
-
-
-def _quoted(text: str) -> str:
-    """For a shell, between single quotes."""
-    return text.replace("'", "'\\''")

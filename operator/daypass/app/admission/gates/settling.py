@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from daypass.app.admission.answer import COVERED, UNCOVERED, Answer, allow, refuse
+from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.asking import Asking
 from daypass.app.admission.gates.operations import Doing
 from daypass.app.admission.gates.permits import Permits
@@ -20,12 +21,10 @@ from daypass.domain.request import Request, Use
 LONGEST: Final = 900
 """Characters of a message: an Event holds 1024, with what others write around it."""
 SHORTEST: Final = 200
-_QUOTE: Final = "'"
-_QUOTED: Final = "'\\''"
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class PolicyDemand:
     """What the gates of one policy want of an operation."""
 
     policy: str
@@ -46,7 +45,7 @@ class Settling:
     count: Callable[[str, str], None]
     """Told the mode of the gates and what they came to, for a metric."""
 
-    async def settle(self, doing: Doing, demands: Collection[Demand], *, dry_run: bool) -> Answer:
+    async def settle(self, doing: Doing, demands: Collection[PolicyDemand], *, dry_run: bool) -> Answer:
         """Whether an operation goes on, and one more count for each mode of the gates that looked at it."""
         answer = await self._settle(doing, demands, dry_run=dry_run)
         told = COVERED if answer.decision == COVERED else UNCOVERED
@@ -54,7 +53,7 @@ class Settling:
             self.count(mode.value, answer.decision if mode is GateMode.ENFORCE else told)
         return answer
 
-    async def _settle(self, doing: Doing, demands: Collection[Demand], *, dry_run: bool) -> Answer:
+    async def _settle(self, doing: Doing, demands: Collection[PolicyDemand], *, dry_run: bool) -> Answer:
         """Whether an operation goes on.
 
         Rule: it does under a request that covers it and has a use left, of which one is spent, or without one where no
@@ -92,21 +91,21 @@ class Settling:
         return told, self.asking.paste(cause)
 
 
-def _covered(permit: Request, demands: Collection[Demand]) -> Answer:
+def _covered(permit: Request, demands: Collection[PolicyDemand]) -> Answer:
     return allow(COVERED, request=f"{permit.namespace}/{permit.name}", **{"request-uid": permit.uid}, **_gates(demands))
 
 
-def _let_through(asked: ActionCall, demands: Collection[Demand]) -> Answer:
+def _let_through(asked: ActionCall, demands: Collection[PolicyDemand]) -> Answer:
     """Let it go on, and say so where a gate warns; every mode leaves an audit annotation."""
     warning = [one.policy for one in demands if one.mode is GateMode.WARN]
     text = f"Daypass: {_operation(asked)} will need an approved request (policy {', '.join(warning)})"
     return replace(allow(UNCOVERED, **_gates(demands)), warnings=(text,) if warning else ())
 
 
-def _refused(doing: Doing, demands: Collection[Demand], told: str, paste: str) -> Answer:
+def _refused(doing: Doing, demands: Collection[PolicyDemand], told: str, paste: str) -> Answer:
     policies = ", ".join(dict.fromkeys(one.policy for one in demands))
     head = f"{_operation(doing.asked)}: policy {policies} wants an approved request for that"
-    hint = f". To ask: echo '{paste.replace(_QUOTE, _QUOTED)}' | kubectl create -f -" if paste else ""
+    hint = f". {messages.to_ask(paste)}" if paste else ""
     text = escaped("; ".join(filter(None, (head, *doing.findings, told))))
     answer = refuse("Refused", f"{shortened(text, max(LONGEST - len(hint), SHORTEST))}{hint}")
     return replace(answer, annotations=_gates(demands))
@@ -116,5 +115,5 @@ def _operation(asked: ActionCall) -> str:
     return f"{asked.verb} {causes.operation_text(asked)}"
 
 
-def _gates(demands: Collection[Demand]) -> dict[str, str]:
+def _gates(demands: Collection[PolicyDemand]) -> dict[str, str]:
     return {"gates": ", ".join(dict.fromkeys(f"{one.policy} ({one.mode.value})" for one in demands))}
