@@ -32,7 +32,7 @@ def test_a_refusal_says_what_where_who_asks_and_what_to_do() -> None:
     assert text == (
         "pod web-1 of Deployment web in shop uses HostPathVolumes:/var/log (spec.volumes[0].hostPath):"
         " policy gate wants an approved request for that."
-        """ To ask: echo '{"kind": "AccessRequest", "spec": {"reason": "it'\\''s needed"}}' | kubectl create -f -"""
+        """ To ask: echo '{"kind": "AccessRequest", "spec": {"reason": "it'"'"'s needed"}}' | kubectl create -f -"""
     )
 
 
