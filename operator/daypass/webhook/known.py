@@ -210,7 +210,7 @@ class Known:
 def slim_request(body: Json) -> Request:
     """Keep of a request what limits and equality look at: some 1 kB, where the object has 6 (P8).
 
-    Of a permit that has not ended all is kept that admission must judge it by, reviews and uses included.
+    Of a permit that has not ended all is kept that admission judges it by, reviews and uses included.
     """
     request = convert.request_from(body)
     if request.permits:
@@ -238,10 +238,14 @@ def slim_request(body: Json) -> Request:
 
 
 def _slim_permit(request: Request, body: Json) -> Request:
-    metadata = body["metadata"]
+    """Without what only readers look at: findings alone may be 32 kB."""
+    metadata, grant = body["metadata"], request.grant
+    if isinstance(grant, WorkloadGrant | ActionGrant):
+        grant = replace(grant, findings=())
     slim = replace(
         request,
         namespace=_one(request.namespace),
+        grant=grant,
         spec=_NO_SPEC,
         reason="",
         ticket="",
@@ -251,10 +255,7 @@ def _slim_permit(request: Request, body: Json) -> Request:
     )
     if state_of(request.record) not in FINAL:
         return slim
-    grant = request.grant
-    if isinstance(grant, WorkloadGrant | ActionGrant):
-        grant = replace(grant, findings=())
-    return replace(slim, grant=grant, reviews=(), record=replace(request.record, stages=(), uses=(), objects=()))
+    return replace(slim, reviews=(), record=replace(request.record, stages=(), uses=(), objects=()))
 
 
 @functools.lru_cache(maxsize=4096)
