@@ -238,6 +238,13 @@ async def test_t16_of_one_requester_only_so_many_wait() -> None:
     assert (await scene.ask(erin)).name
 
 
+async def test_t16_of_many_at_once_no_more_are_made() -> None:
+    scene = Scene()
+    pods = [a_pod(digest=f"{number:064x}") for number in range(50)]
+    answers = await asyncio.gather(*(scene.ask(causes.of_pod(pod, NEEDED)) for pod in pods))
+    assert sum(bool(answer.name) for answer in answers) == 20
+
+
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daypass.app.admission.gates.asking.REMEMBERED", 10)
     scene = Scene()

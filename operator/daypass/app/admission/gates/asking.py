@@ -87,6 +87,8 @@ class Asking:
     known: AskingKnown
     clock: Clock
     _running: dict[str, asyncio.Task[Asked]] = field(default_factory=dict)
+    _making: dict[str, Cause] = field(default_factory=dict)
+    """Causes whose request is on its way to the API server, so that a burst is counted as a flood is."""
     _told: dict[str, _Told] = field(default_factory=dict)
 
     async def ask(self, cause: Cause) -> Asked:
@@ -146,7 +148,13 @@ class Asking:
 
     async def _make(self, cause: Cause) -> Asked:
         allowing = self._allowing(cause)
-        asked = self._hindrance(cause, allowing) or await self._create(cause, allowing)
+        asked = self._hindrance(cause, allowing)
+        if asked is None:
+            self._making[cause.hash] = cause
+            try:
+                asked = await self._create(cause, allowing)
+            finally:
+                del self._making[cause.hash]
         lasting = TOLD_SECONDS if asked.name else FAILED_SECONDS
         self._told.pop(cause.hash, None)
         self._told[cause.hash] = _Told(cause, asked, time.monotonic() + lasting)
@@ -159,6 +167,7 @@ class Asking:
         if not allowing:
             return Asked("", None, _nobody(cause))
         waiting = {one.name for one in self.known.permits(cause.namespace) if one.cause and _waits_for(one, cause)}
+        waiting |= {making.name() for making in self._making.values() if _same_asker(making, cause)}
         now = time.monotonic()
         waiting |= {
             told.asked.name
