@@ -1,5 +1,6 @@
 """How a time is spelled: RFC 3339; ours in UTC, with ``Z``, in whole seconds."""
 
+import functools
 import re
 from datetime import UTC, datetime
 from typing import Final
@@ -17,7 +18,13 @@ def rfc3339(time: datetime) -> str:
 
 def moment_from(text: object) -> datetime | None:
     """The time that an RFC 3339 text says, in UTC; None for anything else."""
-    if not isinstance(text, str) or _RFC_3339.fullmatch(text) is None:
+    return _moment(text) if isinstance(text, str) else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _moment(text: str) -> datetime | None:
+    """Objects say the same times again and again: one copy of each is kept, and read once."""
+    if _RFC_3339.fullmatch(text) is None:
         return None
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)

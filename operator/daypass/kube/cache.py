@@ -26,6 +26,9 @@ WATCH_SECONDS: Final = 240
 SILENCE_SECONDS: Final = 90.0
 """The API server sends a bookmark a minute; a stream without any is watched anew from where it was."""
 
+PAGE: Final = 100
+"""Objects at a time of a list: what all of a page takes in memory is not given back."""
+
 Changed = Callable[[str, T | None, T | None], None]
 
 log = structlog.get_logger(__name__)
@@ -105,7 +108,7 @@ class Cache(Generic[T]):
         """Take the whole current state; what is not in it any more is gone, though no event ever said so."""
         seen: set[str] = set()
         version = ""
-        async with contextlib.aclosing(self._client.pages(self.resource, *self._selection)) as pages:
+        async with contextlib.aclosing(self._client.pages(self.resource, *self._selection, limit=PAGE)) as pages:
             async for items, version in pages:  # noqa: B007 - the last page's holds
                 for body in items:
                     seen.add(self._take(body))
