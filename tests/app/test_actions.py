@@ -146,6 +146,31 @@ def test_a_new_owner_is_a_deletion() -> None:
     assert len(operations_of(a_call(Operation.UPDATE, object=adopted, old=adopted))) == 1
 
 
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "live", "uid": "uid-of-live"}
+DANGLING = {**OWNER, "name": "gone", "uid": "uid-of-gone"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "deletes"),
+    [
+        ([OWNER], [{**OWNER, "kind": "Secret"}], True),
+        ([OWNER], [{**OWNER, "apiVersion": "v2"}], True),
+        ([OWNER], [{**OWNER, "name": "other"}], True),
+        ([OWNER, DANGLING], [DANGLING], True),
+        ([], [OWNER], True),
+        ([OWNER], [], False),
+        ([OWNER], [{**OWNER, "blockOwnerDeletion": True}], False),
+        ([OWNER, DANGLING], [DANGLING, OWNER], False),
+    ],
+)
+def test_t58_other_owners_than_before_are_a_deletion(before: list[Json], after: list[Json], *, deletes: bool) -> None:
+    def owned(owners: list[Json]) -> Json:
+        return {**CLAIM, "metadata": {**CLAIM["metadata"], "ownerReferences": owners}}
+
+    verbs = [one.verb for one in operations_of(a_call(Operation.UPDATE, old=owned(before), object=owned(after)))]
+    assert verbs == (["update", "delete"] if deletes else ["update"])
+
+
 @pytest.mark.parametrize(
     ("call", "finding"),
     [

@@ -40,8 +40,8 @@ class Doing:
 def operations_of(call: Call) -> tuple[Operation, ...]:
     """What a call does: usually one operation.
 
-    An update that gives an object another owner is a deletion as well: with a false owner, the garbage collector
-    deletes the object in the place of whoever wrote it.
+    An update that leaves an object with other owners than before is a deletion as well: with none but false ones, the
+    garbage collector deletes the object in the place of whoever wrote it.
     """
     one = _operation(call, _VERBS[call.operation])
     if call.operation is Verb.UPDATE and call.subresource in {"", "status"} and _adopted(call):
@@ -163,14 +163,22 @@ def _named(binding: Json | None) -> tuple[BindingSubject, ...]:
 
 
 def _adopted(call: Call) -> bool:
-    """Whether the object has an owner that it did not have."""
-    before = _owners(call.old)
-    return any(uid not in before for uid in _owners(call.object))
+    """Whether the object's owners are others, and there are some.
+
+    The garbage collector takes the uid of whoever has apiVersion, kind and name: a true uid under a false kind is an
+    owner that does not exist. A true owner taken away beside a false one leaves the false one alone (T58).
+    """
+    after = _owners(call.object)
+    return bool(after) and after != _owners(call.old)
 
 
-def _owners(body: Json | None) -> set[str]:
+def _owners(body: Json | None) -> set[tuple[str, ...]]:
     owners = member(body, "metadata", "ownerReferences")
-    return {_text(one, "uid") for one in (owners if isinstance(owners, Sequence) else ()) if isinstance(one, Mapping)}
+    return {
+        tuple(_text(one, key) for key in ("apiVersion", "kind", "name", "uid"))
+        for one in (owners if isinstance(owners, Sequence) else ())
+        if isinstance(one, Mapping)
+    }
 
 
 def _home(operation: Operation) -> str:
