@@ -140,17 +140,24 @@ def test_t41_a_namespace_is_covered_from_its_first_moment_and_its_labels_change_
         ({"metadata": {"annotations": {"a": "b"}}}, False),
         ({"metadata": {"labels": {"daypass.dev/held": "true"}}}, True),
         ({"metadata": {"annotations": {"daypass.dev/authors": "eve"}}}, True),
+        ({"metadata": {"annotations": {"cdi.k8s.io/gpus": "nvidia.com/gpu=all"}}}, True),
+        ({"metadata": {"annotations": {"devices.nri.io/container.it": "- path: /dev/fuse"}}}, True),
+        ({"metadata": {"annotations": {"io.kubernetes.cri-o.Devices": None}}}, True),
+        ({"metadata": {"annotations": {"io.kubernetes.cri-o.Devices": "/dev/kvm"}}}, True),
+        ({"metadata": {"annotations": {"io.kubernetes.cri-o.Devices": "/dev/fuse", "a": "b"}}}, False),
         ({"spec": {"activeDeadlineSeconds": 60}}, True),
         ({"spec": {"containers": [{"name": "it", "image": "other"}]}}, True),
     ],
 )
-def test_pods_that_change_come_where_spec_or_hold_changes(
+def test_pods_that_change_come_where_what_runs_or_their_hold_changes(
     house: Gatehouse,
     patch: dict[str, Any],
     comes: bool,  # noqa: FBT001
 ) -> None:
     installed(house, a_gate("p", workloads("shop")))
-    house.bed.request("POST", PODS.format("shop"), a_pod("stays"))
+    house.bed.request(
+        "POST", PODS.format("shop"), a_pod("stays", annotations={"io.kubernetes.cri-o.Devices": "/dev/fuse"})
+    )
     assert house.reached("PATCH", f"{PODS.format('shop')}/stays", patch) == (["UPDATE pods"] if comes else [])
     assert house.reached("PATCH", f"{PODS.format('shop')}/stays/status", {"status": {"message": "x"}}) == []
 
@@ -179,6 +186,12 @@ def test_t49_the_largest_objects_cost_no_more_than_the_api_server_allows(house: 
     path = f"{PODS.format('shop-eu')}/large"
     assert house.reached("PATCH", path, {"spec": {"activeDeadlineSeconds": 60}}) == ["UPDATE pods"]
     assert house.reached("PATCH", path, {"metadata": {"labels": {"a": "b"}}}) == []
+    marked = a_pod("marked", "agent", annotations={f"{number:x}": "" for number in range(50_000)})
+    made = house.bed.request("POST", PODS.format("shop-eu"), marked)
+    assert made.status == 201, made.message
+    path = f"{PODS.format('shop-eu')}/marked"
+    assert house.reached("PATCH", path, {"metadata": {"labels": {"a": "b"}}}) == []
+    assert house.reached("PATCH", path, {"metadata": {"annotations": {"a": "b"}}}) == ["UPDATE pods"]
     labels = {"app": "it"}
     template = {"metadata": {"labels": labels}, "spec": {"serviceAccountName": "agent", "containers": containers}}
     deployment: dict[str, Any] = {

@@ -77,6 +77,20 @@ def test_t42_another_image_or_size_of_a_privileged_pod_is_refused(shop: Gated) -
     assert shop.patch("pods", "plain", bigger, subresource="resize").status == 200
 
 
+def test_t42_an_annotation_that_nodes_obey_is_a_change_of_what_runs(shop: Gated) -> None:
+    _pod(shop, "web", **HOST_PATH)
+    _pod(shop, "plain")
+    device = {"metadata": {"annotations": {"cdi.k8s.io/it": "vendor.example/fuse=all"}}}
+    plugin = {"metadata": {"annotations": {"mounts.nri.containerd.io/it": "none"}}}
+    shop.gate(privileges=["HostPathVolumes", "Devices"])
+    refused = shop.patch("pods", "plain", device)
+    assert refused.status == 403
+    assert "Devices:vendor.example/fuse=all (metadata.annotations[cdi.k8s.io/it])" in refused.message
+    assert shop.patch("pods", "plain", plugin).status == 200, "no gate names what it has"
+    assert shop.patch("pods", "web", plugin).status == 403, "it runs differently, with what a gate names"
+    assert shop.patch("pods", "web", {"metadata": {"annotations": {"a": "b"}}}).status == 200
+
+
 def test_t53_a_hold_never_goes_on_a_pod_that_runs(shop: Gated) -> None:
     _pod(shop, "web", **HOST_PATH)
     shop.gate(on_missing="Hold")

@@ -28,7 +28,7 @@ DAEMON_TOLERATIONS: Final = (
 )
 _DEFAULT_TOLERATIONS: Final = tuple(one | {"tolerationSeconds": 300} for one in DAEMON_TOLERATIONS[:2])
 _METADATA_FIELD: Final = re.compile(r"metadata\.(labels|annotations)(?:\['([^']*)'\])?")
-_RUNTIME_ANNOTATIONS: Final = (
+RUNTIME_ANNOTATIONS: Final = (
     "container.apparmor.security.beta.kubernetes.io/",
     "container.seccomp.security.alpha.kubernetes.io/",
     "seccomp.security.alpha.kubernetes.io/",
@@ -38,6 +38,8 @@ _RUNTIME_ANNOTATIONS: Final = (
     "k8s.v1.cni.cncf.io/networks",
 )
 """Beginnings of annotations by which kubelets, container runtimes and network plugins change how a pod runs."""
+PLUGIN_ANNOTATION: Final = ".nri."
+"""What the annotations for plugins of containerd's NRI have in their names."""
 _OURS: Final = frozenset({LABEL_HELD, ANNOTATION_DIGEST_ONLY, LAST_APPLIED})
 
 Json = dict[str, Any]
@@ -68,8 +70,14 @@ def projection(pod: Mapping[str, Any]) -> Json:
 
 
 def is_obeyed(annotation: str) -> bool:
-    """Whether nodes are known to change how a pod runs by this annotation; plugins of containerd's NRI share a name."""
-    return annotation.startswith(_RUNTIME_ANNOTATIONS) or ".nri." in annotation
+    """Whether nodes are known to change how a pod runs by this annotation."""
+    return annotation.startswith(RUNTIME_ANNOTATIONS) or PLUGIN_ANNOTATION in annotation
+
+
+def obeyed(pod: Mapping[str, Any]) -> Json:
+    """The annotations of a pod that nodes are known to obey."""
+    annotations = _inner(_inner(pod, "metadata"), "annotations")
+    return {key: value for key, value in annotations.items() if is_obeyed(key)}
 
 
 def _leave_out_placement(pod: Mapping[str, Any], spec: Json, maker: Maker) -> None:
@@ -181,9 +189,8 @@ def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
 
 def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
     """The labels and annotations that decide, or that containers read, without the controller's and Daypass's own."""
-    annotations = _inner(_inner(pod, "metadata"), "annotations")
-    obeyed = {key: value for key, value in annotations.items() if is_obeyed(key)}
-    found: dict[str, Json] = {"annotations": obeyed} if obeyed else {}
+    annotations = obeyed(pod)
+    found: dict[str, Json] = {"annotations": annotations} if annotations else {}
     for reference in _field_references(spec):
         field = _METADATA_FIELD.fullmatch(str(reference.get("fieldPath")))
         if field is None:

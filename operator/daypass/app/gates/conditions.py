@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from daypass.app.gates import cel
 from daypass.app.gates.people import CALLER, CALLERS_GROUPS, People, account_groups, account_username
 from daypass.domain import names
+from daypass.domain.pod_template import PLUGIN_ANNOTATION, RUNTIME_ANNOTATIONS
 from daypass.domain.policy import OwnerKind, WorkloadGate
 
 Condition: TypeAlias = dict[str, str]
@@ -17,6 +18,7 @@ Condition: TypeAlias = dict[str, str]
 _LABEL: Final = cel.quoted(names.LABEL_HELD)
 _AUTHORS: Final = cel.quoted(names.ANNOTATION_AUTHORS)
 _MIRROR: Final = "'kubernetes.io/config.mirror'"
+_MANY_ANNOTATIONS: Final = 1000
 _EITHER_OBJECT: Final = "[object, oldObject].exists(it, it != null && {})"
 
 
@@ -78,6 +80,23 @@ def _changes(value: str) -> str:
     return f"[oldObject].map(it, {value}) != [object].map(it, {value})"
 
 
+def _obeyed_ones_change() -> str:
+    """CEL for whether an annotation that nodes obey differs between the two objects.
+
+    Of more annotations than anybody has, any change counts: a pod with tens of thousands of them must not exceed what
+    a condition may cost, for then nobody could change it any more.
+    """
+    begin = [f"key.startsWith({cel.quoted(one)})" for one in RUNTIME_ANNOTATIONS]
+    one_differs = (
+        f"one.exists(key, ({cel.either(*begin, f'key.contains({cel.quoted(PLUGIN_ANNOTATION)})')})"
+        " && !pair.all(other, key in other && other[key] == one[key]))"
+    )
+    return (
+        "[[object, oldObject].map(it, has(it.metadata.annotations) ? it.metadata.annotations : {})].exists(pair,"
+        f" pair[0] != pair[1] && pair.exists(one, size(one) > {_MANY_ANNOTATIONS} || {one_differs}))"
+    )
+
+
 # Static pods are the node's own: a kubelet shows them to the API server, and runs them whatever that says.
 _NOT_A_MIRROR: Final = _condition(
     "not-a-nodes-mirror-pod",
@@ -86,10 +105,11 @@ _NOT_A_MIRROR: Final = _condition(
 )
 # Kubernetes' own controllers change finalizers, labels and conditions of every pod all the time.
 _CHANGES_A_POD: Final = _condition(
-    "spec-or-hold-changes",
+    "what-runs-or-hold-changes",
     cel.either(
         "request.operation != 'UPDATE'",
         "object.spec != oldObject.spec",
+        _obeyed_ones_change(),
         _changes(_mark("labels", _LABEL)),
         _changes(_mark("annotations", _AUTHORS)),
     ),

@@ -33,6 +33,7 @@ from daypass.domain.deadlines import floor
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.gates import Demand, asks, needed, of_mode, on_missing
 from daypass.domain.pod_facts import PodFacts
+from daypass.domain.pod_template import obeyed
 from daypass.domain.policy import GateMode, OnMissing
 from daypass.domain.request import Request, Use
 
@@ -97,9 +98,9 @@ def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer
     """Judge a pod that is changed, by itself or by its ephemeral containers or its size.
 
     Rule: a held pod's scheduling gate and label are the controller's alone to take off (T53). Where what it runs
-    changes, it is judged as what it becomes: covered by an approved request, this pod being one use however often it
-    changes, or refused; it runs already, or waits for what was asked, so that it can't be held anew. What another
-    controller takes off of its own, or where the pod may run, is not for gates.
+    changes, or an annotation that nodes obey, it is judged as what it becomes: covered by an approved request, this
+    pod being one use however often it changes, or refused; it runs already, or waits for what was asked, so that it
+    can't be held anew. What another controller takes off of its own, or where the pod may run, is not for gates.
     """
     pod, before = call.object, call.old
     if pod is None or before is None:
@@ -113,7 +114,7 @@ def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer
             f"pod {call.name} waits for an approval: Daypass takes its scheduling gate {names.SCHEDULING_GATE} and label"
             f" {names.LABEL_HELD} off once its AccessRequest is approved, and nobody else does",
         )
-    if member(before, "spec") == member(pod, "spec"):
+    if member(before, "spec") == member(pod, "spec") and obeyed(before) == obeyed(pod):
         return _UNGATED
     return _begin(call, pod, needs, before=before)
 
