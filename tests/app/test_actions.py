@@ -178,6 +178,14 @@ def test_t58_other_owners_than_before_are_a_deletion(before: list[Json], after: 
             a_call(Operation.CONNECT, "pods/exec", object={"command": ["sh", "-c", "x"], "container": "c"}),
             "runs: sh -c x",
         ),
+        (
+            a_call(Operation.CONNECT, "pods/exec", object={"command": ["sh", "-c", "a b"], "stdin": True, "tty": True}),
+            "runs: sh -c 'a b', with a terminal: whatever is typed runs",
+        ),
+        (
+            a_call(Operation.CONNECT, "pods/exec", object={"command": ["sh"], "stdin": True}),
+            "runs: sh, with input: whatever is sent may run",
+        ),
         (a_call(Operation.CONNECT, "pods/attach", object={}), "goes into what runs"),
         (a_call(Operation.CONNECT, "pods/portforward", object={"ports": [80, 443]}), "ports: 80, 443"),
         (
@@ -195,6 +203,31 @@ def test_t58_other_owners_than_before_are_a_deletion(before: list[Json], after: 
 )
 def test_the_facts_are_told(call: Call, finding: str) -> None:
     assert finding in one(call).findings
+
+
+BINDINGS = ActionPattern(("create", "update"), ("rbac.authorization.k8s.io",), ("rolebindings",))
+ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
+
+
+def a_binding(*subjects: Json, operation: Operation = Operation.CREATE, old: Json | None = None) -> Call:
+    body: Json = {"metadata": {"name": "data", "uid": "uid-of-data"}, "roleRef": ROLE, "subjects": [*subjects]}
+    group = BINDINGS.groups[0]
+    return a_call(operation, "rolebindings", group=group, object=body, old=old, caller=a_person("mallory"))
+
+
+async def test_t44_nothing_pushes_the_gated_subject_out_of_sight() -> None:
+    scene = Scene(gated(BINDINGS, binding_subjects=(account("agent", "shop"),), request=True))
+    padding = [{"kind": "User", "name": f"u{number}, ServiceAccount shop/other" + "x" * 300} for number in range(99)]
+    answer = await scene.ask(a_binding(*padding, {"kind": "ServiceAccount", "namespace": "shop", "name": "agent"}))
+    (made,) = (body for key, body in scene.server.objects.items() if key[0] == "accessrequests")
+    said = 'gives ClusterRole "edit" to ServiceAccount "shop"/"agent"'
+    findings = made["spec"]["action"]["findings"]
+    assert findings[0] == said
+    assert findings[1].startswith('gives ClusterRole "edit" to User "u0, ServiceAccount shop/other')
+    assert findings[1].endswith('"')
+    assert findings[15] == "and 85 more subjects"
+    assert said in made["spec"]["reason"]
+    assert said in answer.message
 
 
 def test_what_no_gate_concerns_is_answered_at_once() -> None:

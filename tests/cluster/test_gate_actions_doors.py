@@ -104,7 +104,7 @@ def test_t44_a_binding_that_names_the_agent_needs_an_approved_request(shop: Oper
     assert shop.bed.request("POST", path, a_binding("people", alice)).status == 201
     refused = shop.bed.request("POST", path, a_binding("wider", alice, subject))
     assert refused.status == 403
-    assert "gives ClusterRole view to" in refused.message
+    assert 'gives ClusterRole "view" to' in refused.message
     patch = {"subjects": [alice, subject]}
     headers = {"Content-Type": "application/merge-patch+json"}
     assert shop.bed.request("PATCH", f"{path}/people", patch, headers=headers).status == 403

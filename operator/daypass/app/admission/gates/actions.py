@@ -18,7 +18,7 @@ from daypass.app.admission.answer import (
 from daypass.app.admission.gates.operations import Doing, doing, is_eviction, of_pod, operations_of
 from daypass.app.admission.gates.settling import PolicyDemand, Settling
 from daypass.app.ports import PODS, ApiError, Canonical, Objects
-from daypass.domain.action_gates import ActionGates, Concern, is_component
+from daypass.domain.action_gates import ActionGates, Concern, gated_first, is_component
 from daypass.domain.names import ANNOTATION_DIGEST_ONLY
 from daypass.domain.policy import GateMode, Policy
 
@@ -77,7 +77,7 @@ class Actions:
             if not concerns:
                 continue
             try:
-                what = doing(call, operation, self.canonical, self.settling.clock.now())
+                what = doing(call, gated_first(operation, concerns), self.canonical, self.settling.clock.now())
             except ValueError as error:
                 # Fail closed: what has no one spelling can't be agreed to.
                 return refuse("Unreadable", f"the object can't be digested: {error}", INVALID)

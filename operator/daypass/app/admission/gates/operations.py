@@ -11,6 +11,7 @@ from daypass.app.admission.answer import Call, member
 from daypass.app.admission.answer import Operation as Verb
 from daypass.app.digests import object_digest
 from daypass.app.ports import Canonical, Json
+from daypass.domain import operation_facts
 from daypass.domain.action_gates import BindingSubject, Operation
 from daypass.domain.object_content import has_generated_name
 from daypass.domain.permits import ActionCall
@@ -102,22 +103,17 @@ def findings_of(call: Call, operation: Operation) -> tuple[str, ...]:
             before, after = (member(one, "spec", "replicas") or 0 for one in (call.old, body))
             return (f"replicas: {before} → {after}",)
         case "", "pods", "exec" | "attach":
-            command = member(body, "command")
-            said = f"runs: {' '.join(map(str, command))}" if command else "goes into what runs"
-            return (said, f"container: {member(body, 'container') or 'the first'}")
+            return operation_facts.going_in(body)
         case "", "pods", "portforward":
             ports = member(body, "ports")
             return (f"ports: {', '.join(map(str, ports)) if ports else 'any'}",)
         case "", "serviceaccounts", "token":
             spec = member(body, "spec")
-            audiences = member(spec, "audiences") or ("the API server",)
-            return (f"a token for {', '.join(map(str, audiences))}, for {member(spec, 'expirationSeconds')} seconds",)
+            audiences = ", ".join(map(operation_facts.quoted, member(spec, "audiences") or ())) or "the API server"
+            return (f"a token for {audiences}, for {member(spec, 'expirationSeconds')} seconds",)
         case "rbac.authorization.k8s.io", resource, "" if resource in BINDINGS:
             role = member(body if body is not None else call.old, "roleRef")
-            whom = [f"{one.kind} {one.namespace}{'/' * bool(one.namespace)}{one.name}" for one in operation.subjects]
-            verb = "takes" if operation.verb == "delete" else "gives"
-            way = "from" if operation.verb == "delete" else "to"
-            return (f"{verb} {member(role, 'kind')} {member(role, 'name')} {way} {', '.join(whom) or 'nobody new'}",)
+            return operation_facts.binding(operation.verb, role, operation.subjects)
         case _:
             return _existing(call, operation)
 
@@ -148,18 +144,17 @@ def _operation(call: Call, verb: str) -> Operation:
 
 def _subjects(call: Call) -> tuple[BindingSubject, ...]:
     before, after = _named(call.old), _named(call.object)
-    if call.object is None:
-        return before
-    return tuple(one for one in after if one not in before)
+    return (*before,) if call.object is None else (*(one for one in after if one not in before),)
 
 
-def _named(binding: Json | None) -> tuple[BindingSubject, ...]:
+def _named(binding: Json | None) -> dict[BindingSubject, None]:
+    """Each once, in order."""
     subjects = member(binding, "subjects")
-    return tuple(
-        BindingSubject(_text(one, "kind"), _text(one, "name"), _text(one, "namespace"))
+    return {
+        BindingSubject(_text(one, "kind"), _text(one, "name"), _text(one, "namespace")): None
         for one in (subjects if isinstance(subjects, Sequence) else ())
         if isinstance(one, Mapping)
-    )
+    }
 
 
 def _adopted(call: Call) -> bool:
