@@ -21,7 +21,9 @@ def exact(value: object) -> Any:  # noqa: ANN401 - JSON in, JSON out
 
 
 def _copied(value: object) -> object:
-    if isinstance(value, Mapping):
+    if type(value) is str:
+        return value  # nearly everything is
+    if type(value) is dict or isinstance(value, Mapping):
         return {key: _copied(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_copied(inner) for inner in value]
