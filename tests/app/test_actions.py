@@ -1,5 +1,6 @@
 """Operations at the gate, without an API server: what a call is, what makes it one use, what the caller is told."""
 
+import hashlib
 import json
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -108,6 +109,27 @@ def test_t47_what_has_no_key_is_the_same_call_for_a_moment_only(call: Call) -> N
     assert at(0)[0] not in at(4)
     assert not {*at(0)} & {*at(0, replace(call, caller=a_person("alice")))}
     assert not {*at(0)} & {*at(0, replace(call, name="other"))}
+
+
+def test_t47_a_deletion_is_of_this_object_and_no_other_of_its_name() -> None:
+    again: Json = {**CLAIM, "metadata": {**CLAIM["metadata"], "uid": "made-again"}}
+    digest = one(a_call()).asked.object_digest
+    assert digest == hashlib.sha256(b'{"uid":"uid-of-data"}').hexdigest()
+    assert one(a_call(old=again)).asked.object_digest != digest
+    adopted = {**CLAIM, "metadata": {**CLAIM["metadata"], "ownerReferences": [OWNER]}}
+    call = a_call(Operation.UPDATE, object=adopted)
+    assert doing(call, operations_of(call)[1], canonical_json, LATER).asked.object_digest == digest
+    assert one(a_call(old=None)).asked.object_digest == ""
+
+
+async def test_t47_leave_to_delete_an_object_does_not_cover_what_is_made_again() -> None:
+    pinned = replace(an_action(), object_digest=one(a_call()).asked.object_digest)
+    scene = Scene(requests=(a_permit(pinned),))
+    again: Json = {**CLAIM, "metadata": {**CLAIM["metadata"], "uid": "made-again"}}
+    answer = await scene.ask(a_call(old=again, dry_run=True))
+    assert not answer.allowed
+    assert "is for another object of that name" in answer.message
+    assert (await scene.ask(a_call(dry_run=True))).allowed
 
 
 def test_a_collection_is_deleted_object_by_object() -> None:

@@ -1,5 +1,6 @@
 """Operations at the gate: refused without an approved request, and one call is one use of it (T47)."""
 
+import hashlib
 import json
 
 import pytest
@@ -25,6 +26,7 @@ def test_a_deletion_is_refused_asked_for_and_passes_once(shop: Operated) -> None
     assert len(refused.message) <= 1024
     spec = shop.get(request)["spec"]
     assert spec["action"]["name"] == "data"
+    assert spec["action"]["objectDigest"] == hashlib.sha256(f'{{"uid":"{uid}"}}'.encode()).hexdigest()
     assert spec["requester"]["username"] == f"system:serviceaccount:{shop.namespace}:agent"
     assert spec["subject"] == {"kind": "ServiceAccount", "namespace": shop.namespace, "name": "agent"}
     assert uid in spec["reason"]

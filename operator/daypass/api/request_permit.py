@@ -77,8 +77,8 @@ class Action(CheckedObject):
     name: fields.ResourceName = Field(description="Name of the object, exactly.")
     object_digest: fields.Sha256 | None = Field(
         default=None,
-        description="Digest of the object as it is to be, as daypass digest prints it: 64 hex digits. Default: whatever"
-        " it is.",
+        description="Digest of the object as it is to be, as daypass digest prints it: 64 hex digits. For delete it is"
+        " over the object's uid; leave it out to mean any object of that name. Default: whatever it is.",
     )
     max_uses: Annotated[int, Field(ge=1, le=100)] = Field(
         default=1, description="How often the operation may be done: 1 to 100 times. Default: 1."

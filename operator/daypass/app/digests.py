@@ -16,3 +16,8 @@ def pod_template_digest(pod: Json, canonical: Canonical) -> str:
 def object_digest(obj: Json, canonical: Canonical, subresource: str = "") -> str:
     """``objectDigest`` of an object as the API server would store it; raises ValueError as above."""
     return digest_of(canonical(object_content.content(obj, subresource)))
+
+
+def deletion_digest(uid: str, canonical: Canonical) -> str:
+    """``objectDigest`` of a deletion: over the uid alone, so that no other object of that name is deleted."""
+    return digest_of(canonical({"uid": uid}))

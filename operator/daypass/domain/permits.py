@@ -31,7 +31,7 @@ class ActionCall:
     subresource: str
     name: str
     object_digest: str
-    """Of the object as it would be; empty where there is none."""
+    """Of the object as it would be, of a deletion over the object's uid; empty where there is neither."""
     caller: Identity
     keys: tuple[str, ...]
     """What makes two calls one use (T47): by the first a use is reserved, any of them is this very call."""
@@ -126,7 +126,8 @@ def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
     if permit.subject.username != call.caller.username:
         return f"is for {permit.subject.username}"
     if grant.object_digest and grant.object_digest != call.object_digest:
-        return "is for another content: its objectDigest differs"
+        what = "another object of that name" if call.verb == "delete" else "another content"
+        return f"is for {what}: its objectDigest differs"
     return closed(permit, now) or _none_left(permit, "use", call.keys)
 
 

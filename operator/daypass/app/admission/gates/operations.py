@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from daypass.app.admission.answer import Call, member
 from daypass.app.admission.answer import Operation as Verb
-from daypass.app.digests import object_digest
+from daypass.app.digests import deletion_digest, object_digest
 from daypass.app.ports import Canonical, Json
 from daypass.domain import operation_facts
 from daypass.domain.action_gates import BindingSubject, Operation
@@ -59,8 +59,7 @@ def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime)
     """
     stored = call.old if call.old is not None else call.object
     uid = _text(stored, "metadata", "uid")
-    writes = call.object is not None and operation.verb != "delete"
-    digest = object_digest(call.object, canonical, operation.subresource) if writes and call.object else ""
+    digest = _digest(call, operation, uid, canonical)
     below = operation.verb == "create" and operation.subresource
     if below or operation.verb == "connect" or not uid:
         keys = _windowed(operation, digest, now)
@@ -83,6 +82,13 @@ def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime)
     # The API server gives a generated name along, or none, depending on its version.
     generated = call.operation is Verb.CREATE and (not call.name or has_generated_name(call.object or {}))
     return Doing(asked, kind, uid, findings_of(call, operation), generated)
+
+
+def _digest(call: Call, operation: Operation, uid: str, canonical: Canonical) -> str:
+    """What a request pins: the content of what is written, the uid of what is deleted."""
+    if operation.verb == "delete":
+        return deletion_digest(uid, canonical) if uid else ""
+    return object_digest(call.object, canonical, operation.subresource) if call.object else ""
 
 
 def is_eviction(operation: Operation | ActionCall) -> bool:
