@@ -34,21 +34,26 @@ class HoldNotes:
     """What was told of pods."""
 
     def __init__(self) -> None:
+        self.has_room = True
         self.pods: list[tuple[str, str, str]] = []
         self.owners: list[tuple[str, str, str]] = []
         self.let_go: list[str] = []
         self.lost_pods: list[str] = []
         self.uses: list[tuple[int, int]] = []
 
-    def told(self, pod: HeldPod, reason: str, message: str, *, warning: bool = False) -> None:
-        self.pods.append((pod.name, reason, message))
+    def told(self, pod: HeldPod, reason: str, message: str, *, warning: bool = False) -> bool:
         assert warning == (reason != "Held")
+        if self.has_room:
+            self.pods.append((pod.name, reason, message))
+        return self.has_room
 
     def told_owner(
         self, _namespace: str, owner: OwnerReference, reason: str, message: str, *, warning: bool = False
-    ) -> None:
-        self.owners.append((f"{owner.kind} {owner.name}", reason, message))
+    ) -> bool:
         assert warning == (reason != "Held")
+        if self.has_room:
+            self.owners.append((f"{owner.kind} {owner.name}", reason, message))
+        return self.has_room
 
     def released(self, pod: HeldPod, _request: str, seconds: float) -> None:
         self.let_go.append(pod.name)

@@ -7,6 +7,7 @@ import pytest
 
 from app.fake_server import NOW, moment
 from app.hold_scene import HoldScene
+from daypass.app.holds.telling import TOLD_AT_MOST
 from daypass.app.ports import APPROVAL_POLICIES, JOBS, PODS, UnavailableError
 from daypass.domain.review import ReviewDecision
 
@@ -33,6 +34,42 @@ async def test_denial_is_told_to_the_pod_and_to_its_owner(scene: HoldScene) -> N
     assert scene.told.pods[-1] == ("pod", "HoldDenied", message)
     assert scene.told.owners[-1] == ("Job work", "HoldDenied", message)
     assert ("Job work", "Held") in {one[:2] for one in scene.told.owners}
+
+
+async def test_nothing_is_said_twice_however_often_a_patrol_comes_by(scene: HoldScene) -> None:
+    scene.allow()
+    job = scene.job()
+    pods = [scene.hold(f"pod-{number:02}", owner=job) for number in range(TOLD_AT_MOST + 10)]
+    scene.leave(pod=pods[0], owner=job)
+    await scene.run("daypass-1")
+    for _ in range(5):
+        await scene.tend()
+    assert [(len(scene.told.pods), len(scene.told.owners))] == [(TOLD_AT_MOST, 1)]
+    # What goes makes room for who was not told yet, and only they are.
+    scene.pods.heard(pods[0], None)
+    await scene.tend()
+    assert [one[0] for one in scene.told.pods[TOLD_AT_MOST:]] == [f"pod-{TOLD_AT_MOST:02}"]
+    # Another state is another thing to say, to each once.
+    scene.review(ReviewDecision.DENY, "daypass-1")
+    await scene.run("daypass-1")
+    for _ in range(5):
+        await scene.tend()
+    denied = [one for one in (*scene.told.pods, *scene.told.owners) if one[1] == "HoldDenied"]
+    assert len(denied) == len(set(denied)) == TOLD_AT_MOST + 1
+
+
+async def test_what_there_was_no_room_to_say_is_said_later(scene: HoldScene) -> None:
+    scene.allow()
+    job = scene.job()
+    pod = scene.hold(owner=job)
+    scene.leave(pod=pod, owner=job)
+    await scene.run("daypass-1")
+    scene.told.has_room = False
+    await scene.tend()
+    scene.told.has_room = True
+    for _ in range(2):
+        await scene.tend()
+    assert ([one[0] for one in scene.told.pods], [one[0] for one in scene.told.owners]) == (["pod"], ["Job work"])
 
 
 async def test_silence_is_told_too(scene: HoldScene) -> None:

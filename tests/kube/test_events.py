@@ -47,8 +47,8 @@ async def test_fake_outage_costs_events_and_nothing_else() -> None:
 
     outage: Any = FakeOutage()
     recorder = Recorder(outage, ServerClock(), dropped=count)
-    for number in range(QUEUE + 10):
-        recorder.publish(ABOUT, "AccessGranted", str(number))
+    taken = [recorder.publish(ABOUT, "AccessGranted", str(number)) for number in range(QUEUE + 10)]
+    assert taken == [True] * QUEUE + [False] * 10
     assert lost == 10
     await recorder.drain(0.01)
     task = asyncio.create_task(recorder.run())

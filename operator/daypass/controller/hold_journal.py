@@ -18,17 +18,17 @@ class KubernetesHoldJournal:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def told(self, pod: HeldPod, reason: str, message: str, *, warning: bool = False) -> None:
+    def told(self, pod: HeldPod, reason: str, message: str, *, warning: bool = False) -> bool:
         """As ``HoldJournal.told``."""
-        self._recorder.publish(_pod(pod.namespace, pod.name, pod.uid), reason, message, warning=warning)
+        return self._recorder.publish(_pod(pod.namespace, pod.name, pod.uid), reason, message, warning=warning)
 
     def told_owner(
         self, namespace: str, owner: OwnerReference, reason: str, message: str, *, warning: bool = False
-    ) -> None:
+    ) -> bool:
         """As ``HoldJournal.told_owner``."""
         metadata = {"namespace": namespace, "name": owner.name, "uid": owner.uid}
         body = {"apiVersion": owner.api_version, "kind": owner.kind, "metadata": metadata}
-        self._recorder.publish(body, reason, message, warning=warning)
+        return self._recorder.publish(body, reason, message, warning=warning)
 
     def released(self, pod: HeldPod, request: str, seconds: float) -> None:
         """As ``HoldJournal.released``."""

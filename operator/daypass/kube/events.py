@@ -52,13 +52,13 @@ class Recorder:
         self._queue: asyncio.Queue[Json] = asyncio.Queue(QUEUE)
         self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
-    def publish(self, about: Json, reason: str, note: str, *, warning: bool = False) -> None:
-        """Queue an Event on ``about``, any object with kind and metadata; returns at once."""
+    def publish(self, about: Json, reason: str, note: str, *, warning: bool = False) -> bool:
+        """Queue an Event on ``about``, any object with kind and metadata; returns at once. False: there is no room."""
         metadata = about["metadata"]
         now = self._monotonic()
         said = (str(metadata.get("uid") or metadata["name"]), reason, note)
         if now - self._said.get(said, float("-inf")) < REPEAT_SECONDS:
-            return
+            return True
         self._said[said] = now
         self._said.move_to_end(said)
         if len(self._said) > REMEMBERED:
@@ -83,7 +83,10 @@ class Recorder:
         try:
             self._queue.put_nowait(body)
         except asyncio.QueueFull:
+            del self._said[said]
             self._drop()
+            return False
+        return True
 
     async def run(self) -> None:
         """Send what is queued until cancelled."""

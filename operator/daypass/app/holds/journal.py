@@ -9,13 +9,13 @@ from daypass.domain.request import OwnerReference
 class HoldJournal(Protocol):
     """Records what happened; never fails, never waits."""
 
-    def told(self, pod: HeldPod, reason: str, message: str, *, warning: bool = False) -> None:
-        """Something about a pod that its people should know; ``reason`` is CamelCase."""
+    def told(self, pod: HeldPod, reason: str, message: str, *, warning: bool = False) -> bool:
+        """Something about a pod that its people should know; ``reason`` is CamelCase. False: say it again later."""
         ...
 
     def told_owner(
         self, namespace: str, owner: OwnerReference, reason: str, message: str, *, warning: bool = False
-    ) -> None:
+    ) -> bool:
         """The same about what made the pod."""
         ...
 

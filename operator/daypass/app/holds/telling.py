@@ -1,6 +1,6 @@
 """Tells held pods and those who made them what they wait for, and why they stay held."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from daypass.app.admission.gates.owners import NO_OWNER, Chain
@@ -22,6 +22,15 @@ WAITS: Final = "Held"
 
 
 @dataclass(frozen=True, slots=True)
+class _Said:
+    """What was said last of a request, and of which objects, by uid."""
+
+    reason: str
+    message: str
+    to: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
 class Telling:
     """The means."""
 
@@ -29,6 +38,8 @@ class Telling:
     pods: HeldPods
     standings: Standings
     journal: HoldJournal
+    _said: dict[str, _Said] = field(default_factory=dict)
+    """By the request's uid. Patrols come by again and again, and nothing is said twice."""
 
     async def tell(self, request: Request) -> None:
         """Say of a request that is not in force what it means to the pods that wait for it. Raises ApiError.
@@ -36,6 +47,8 @@ class Telling:
         A pod for which another request is open still has hope, so of one that ended nothing is said to it.
         """
         state, ready = state_of(request.record), request.record.condition("Ready")
+        if state is State.ACTIVE:
+            self.forget(request.uid)
         if state is None or state is State.ACTIVE or ready is None:
             return
         if state.final:
@@ -49,6 +62,17 @@ class Telling:
         """The request was deleted, and with it the hope of its pods. Raises ApiError."""
         await self._say(request, ENDED, f"Stays held: AccessRequest {request.name} was deleted.", warning=True)
 
+    def forget(self, request_uid: str) -> None:
+        """Nothing more is to be said of a request."""
+        self._said.pop(request_uid, None)
+
+    def forget_pod(self, pod: HeldPod) -> None:
+        """A pod is held no more."""
+        for request in self.requests.workloads(*pod.account, pod.digest):
+            said = self._said.get(request.uid)
+            if said is not None:
+                said.to.discard(pod.uid)
+
     def waiting(self, request: Request) -> list[HeldPod]:
         """The held pods that a request may be for."""
         grant = request.grant
@@ -59,6 +83,7 @@ class Telling:
     async def _say(self, request: Request, reason: str, message: str, *, warning: bool) -> None:
         about = self.waiting(request)
         if not about:
+            self.forget(request.uid)
             return
         chains = await self.standings.known_above(about)
         pods = []
@@ -70,10 +95,17 @@ class Telling:
         owners |= {
             chain.owner.uid: chain.owner for key, chain in chains.items() if key in owners and chain.owner is not None
         }
+        said = self._said.get(request.uid)
+        if said is None or (said.reason, said.message) != (reason, message):
+            said = self._said[request.uid] = _Said(reason, message)
         for pod in pods[:TOLD_AT_MOST]:
-            self.journal.told(pod, reason, message, warning=warning)
+            if pod.uid not in said.to and self.journal.told(pod, reason, message, warning=warning):
+                said.to.add(pod.uid)
         for owner in owners.values():
-            self.journal.told_owner(request.namespace, owner, reason, message, warning=warning)
+            if owner.uid not in said.to and self.journal.told_owner(
+                request.namespace, owner, reason, message, warning=warning
+            ):
+                said.to.add(owner.uid)
 
     def _hopes(self, request: Request, pod: HeldPod, chain: Chain) -> bool:
         """Whether another request may still let the pod go."""

@@ -72,6 +72,7 @@ class Tending:
         """A permit was deleted; whether anything is to be done because of it (then ``tend`` its uid)."""
         self.workloads.forget(request.uid)
         if not request.record.uses and not self.telling.waiting(request):
+            self.telling.forget(request.uid)
             return False
         self._deleted[request.uid] = request
         return True
@@ -82,6 +83,7 @@ class Tending:
 
     def vanished(self, pod: HeldPod) -> str:
         """A pod is held no more; the name under which ``missed`` finds out why, empty where we let it go ourselves."""
+        self.telling.forget_pod(pod)
         if self.pods.was_let_go(pod.uid):
             return ""
         self._vanished[pod.key] = pod
@@ -136,6 +138,7 @@ class Tending:
         due = await self.eviction.evict(request)
         if due is None:
             del self._deleted[request.uid]
+            self.telling.forget(request.uid)
         return due
 
     def _was_admitted(self, pod: HeldPod) -> bool:
