@@ -252,6 +252,38 @@ async def test_t44_nothing_pushes_the_gated_subject_out_of_sight() -> None:
     assert said in answer.message
 
 
+def test_whom_a_binding_no_longer_names_and_what_else_changes_is_told() -> None:
+    old = a_binding({"kind": "User", "name": "bob"}, {"kind": "Group", "name": "ops"}).object
+    call = a_binding({"kind": "Group", "name": "ops"}, operation=Operation.UPDATE, old=old)
+    what = one(replace(call, object={**(call.object or {}), "metadata": {"name": "data", "labels": {"a": "b"}}}))
+    assert what.findings == (
+        'gives ClusterRole "edit" to nobody new',
+        'takes ClusterRole "edit" from User "bob"',
+    )
+    assert what.content == ('metadata.labels.a: "b"',)
+
+
+LIMITS: Json = {"metadata": {"name": "limits", "uid": "u", "resourceVersion": "1"}, "data": {"most": "10"}}
+
+
+async def test_t58_a_request_says_what_is_written_and_messages_do_not() -> None:
+    pattern = ActionPattern(("create", "update"), ("",), ("configmaps",))
+    call = a_call(Operation.UPDATE, "configmaps", name="limits", old={**LIMITS, "data": {"most": "1"}}, object=LIMITS)
+    scene = Scene(gated(pattern, request=True))
+    answer = await scene.ask(call)
+    (made,) = (body for key, body in scene.server.objects.items() if key[0] == "accessrequests")
+    assert made["spec"]["action"]["findings"][-1] == 'data.most: "1" → "10"'
+    assert made["spec"]["reason"].endswith('data.most: "1" → "10"')
+    assert "data.most" not in answer.message
+    assert one(a_call(Operation.CREATE, "configmaps", object=LIMITS)).content == ('data.most: "10"',)
+
+
+def test_secrets_and_tokens_are_not_told() -> None:
+    secret = {"metadata": {"name": "s"}, "data": {"key": "c2VjcmV0"}}
+    assert one(a_call(Operation.CREATE, "secrets", object=secret)).content == ()
+    assert one(a_call(Operation.CREATE, "serviceaccounts/token", object={"status": {"token": "t"}})).content == ()
+
+
 def test_what_no_gate_concerns_is_answered_at_once() -> None:
     scene = Scene()
     for call in (

@@ -11,7 +11,7 @@ from daypass.app.admission.answer import Call, member
 from daypass.app.admission.answer import Operation as Verb
 from daypass.app.digests import deletion_digest, object_digest
 from daypass.app.ports import Canonical, Json
-from daypass.domain import operation_facts
+from daypass.domain import content_facts, operation_facts
 from daypass.domain.action_gates import BindingSubject, Operation
 from daypass.domain.object_content import has_generated_name
 from daypass.domain.permits import ActionCall
@@ -23,6 +23,10 @@ WINDOW_SECONDS: Final = 2
 NAMESPACES: Final = ("", "namespaces")
 RBAC: Final = "rbac.authorization.k8s.io"
 BINDINGS: Final = frozenset({"rolebindings", "clusterrolebindings"})
+_BINDINGS: Final = frozenset((RBAC, one) for one in BINDINGS)
+_BOUND: Final = ("roleRef", "subjects")
+_TOLD: Final = frozenset({"secrets", "serviceaccounts/token"})
+"""Secrets are never shown, and of a token all is said."""
 _VERBS: Final = {Verb.CREATE: "create", Verb.UPDATE: "update", Verb.DELETE: "delete", Verb.CONNECT: "connect"}
 
 
@@ -34,6 +38,8 @@ class Doing:
     kind: str
     uid: str
     findings: tuple[str, ...]
+    content: tuple[str, ...] = ()
+    """What is written, or what changes: for the request alone, neither for messages nor for the log."""
     generated: bool = False
     """Whether the API server makes its name: such a one can't be asked for ahead."""
 
@@ -81,7 +87,7 @@ def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime)
     kind = _text(stored, "kind") if not operation.subresource else operation.resource
     # The API server gives a generated name along, or none, depending on its version.
     generated = call.operation is Verb.CREATE and (not call.name or has_generated_name(call.object or {}))
-    return Doing(asked, kind, uid, findings_of(call, operation), generated)
+    return Doing(asked, kind, uid, findings_of(call, operation), content_of(call, operation), generated)
 
 
 def _digest(call: Call, operation: Operation, uid: str, canonical: Canonical) -> str:
@@ -119,14 +125,30 @@ def findings_of(call: Call, operation: Operation) -> tuple[str, ...]:
             return (f"a token for {audiences}, for {member(spec, 'expirationSeconds')} seconds",)
         case "rbac.authorization.k8s.io", resource, "" if resource in BINDINGS:
             role = member(body if body is not None else call.old, "roleRef")
-            return operation_facts.binding(operation.verb, role, operation.subjects)
+            return (*operation_facts.binding(operation.verb, role, operation.subjects), *_no_longer(call, role))
         case _:
             return _existing(call, operation)
 
 
+def content_of(call: Call, operation: Operation) -> tuple[str, ...]:
+    """What is created or changed, as far as ``findings_of`` does not say it."""
+    if call.object is None or operation.verb == "connect" or operation.target in _TOLD:
+        return ()
+    without = _BOUND if (operation.group, operation.resource) in _BINDINGS else ()
+    if call.old is None:
+        return content_facts.created(call.object, operation.subresource, without)
+    return content_facts.changed(call.old, call.object, operation.subresource, without)
+
+
+def _no_longer(call: Call, role: object) -> tuple[str, ...]:
+    """Whom a binding named before, where it stays."""
+    gone = [one for one in _named(call.old) if one not in _named(call.object)] if call.object is not None else []
+    return operation_facts.binding("delete", role, gone) if gone else ()
+
+
 def _existing(call: Call, operation: Operation) -> tuple[str, ...]:
     if operation.verb == "delete" and call.operation is Verb.UPDATE:
-        return ("gives it another owner, so that the garbage collector may delete it",)
+        return ("gives it other owners, so that the garbage collector may delete it",)
     if call.old is None:
         return ()
     made = _text(call.old, "metadata", "creationTimestamp")

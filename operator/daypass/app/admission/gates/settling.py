@@ -83,7 +83,7 @@ class Settling:
             return f"it can't be asked for: requests in namespace {doing.asked.namespace} are never granted", ""
         if doing.generated:
             return "give the object a name: what is named by generateName can't be asked for ahead", ""
-        cause = causes.of_action(doing.asked, doing.findings)
+        cause = causes.of_action(doing.asked, (*doing.findings, *doing.content))
         asked = await self.asking.ask(cause) if asks else None
         if asked is not None and asked.name:
             return "; ".join(filter(None, (asked.message, why))), ""
