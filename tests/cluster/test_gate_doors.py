@@ -326,6 +326,28 @@ def test_t58_what_the_cluster_deletes_at_somebodys_wish(shop: Operated) -> None:
     shop.gone("other")
 
 
+def test_t58_a_stateful_set_deletes_claims_of_its_names(shop: Operated) -> None:
+    """Its controller owns them then, whoever made them, and the garbage collector does the rest."""
+    shop.claim("data-db-0")
+    shop.gate_actions(VOLUMES)
+    assert shop.delete("data-db-0").status == 403
+    greedy = a_workload("statefulsets", "db", a_spec("agent"))
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    greedy["spec"] |= {
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+    }
+    sets = {"verbs": ["create", "update", "delete"], "groups": ["apps"], "resources": ["statefulsets"]}
+    policy = shop.gate_actions(sets, name="sets")
+    assert shop.create("statefulsets", greedy, user=shop.agent).status == 403
+    shop.bed.kubectl("delete", "approvalpolicy", policy)
+    shop.bed.wait_until(lambda: shop.create("statefulsets", greedy, user=shop.agent).status == 201, 10)
+    path = shop.core("persistentvolumeclaims", "data-db-0")
+    shop.bed.wait_until(lambda: shop.bed.request("GET", path).json["metadata"].get("ownerReferences"), 20)
+    assert shop.bed.request("DELETE", shop.url("statefulsets", "db"), user=shop.agent).status == 200
+    shop.vanished("data-db-0")
+
+
 def test_t58_deleting_the_namespace_deletes_what_is_in_it(shop: Operated) -> None:
     namespaces = {"verbs": ["delete"], "groups": [""], "resources": ["namespaces"], "names": [shop.namespace]}
     policy = shop.gate_actions(namespaces, namespaces=["default"], request=False)
