@@ -49,7 +49,12 @@ _MANAGED: Final = {
 def spec(account: str = "agent", *volumes: Json) -> Json:
     """What a careful team writes: two containers that keep the Restricted profile, unless the volumes break it."""
     return {
-        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "config", "configMap": {"name": "config"}}, TOKEN, *volumes],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "config", "configMap": {"name": "config"}},
+            TOKEN,
+            *volumes,
+        ],
         "containers": [_container("app", 12), _container("sidecar", 4)],
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": 30,
