@@ -52,8 +52,9 @@ def test_without_request_the_message_has_one_to_paste(shop: Operated) -> None:
     message = shop.delete().message
     assert shop.made() == []
     text = message.partition("To ask: echo '")[2].partition("' | kubectl create -f -")[0]
-    shop.bed.kubectl("create", "-f", "-", user=shop.agent, input=text)
-    request = json.loads(text)["metadata"]["name"]
+    assert json.loads(text)["metadata"]["generateName"] == "ask-"
+    request = shop.bed.kubectl("create", "-f", "-", "-o", "name", user=shop.agent, input=text).stdout.strip()
+    request = request.partition("/")[2]
     shop.approved(request)
     assert shop.passes(request, shop.delete).status == 200
 

@@ -154,7 +154,7 @@ def test_t56_after_a_denial_no_other_is_made(shop: Gated) -> None:
 
     def told() -> str:
         message = shop.create("pods", a_pod("bare")).message
-        return message if "is Denied" in message else ""
+        return message if "was denied by" in message else ""
 
     message = shop.bed.wait_until(told, 5)
     assert "bob" in message

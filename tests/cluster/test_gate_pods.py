@@ -113,8 +113,8 @@ def test_what_was_denied_stays_refused_and_says_so(shop: Gated) -> None:
     shop.until(request, "Denied")
     again = shop.create("pods", a_pod("bare"))
     assert again.status == 403
-    assert f"request {request} is Denied" in again.message
-    assert "not on this node" in again.message
+    assert f"request {request} was denied by bob: not on this node" in again.message
+    assert f"kubectl delete areq {request} -n {shop.namespace}" in again.message
     assert len(shop.made()) == 1
 
 

@@ -20,6 +20,14 @@ def people(approvers: Approvers) -> str:
     return " or ".join([*groups, *users, *accounts]) or "nobody"
 
 
+def denial(message: str) -> str:
+    """How a denial reads after a request's name, given what Ready says: ``was denied by bob: no``."""
+    start = "Denied by "
+    if message.startswith(start):
+        return f"was denied by {message[len(start) :]}"
+    return f"was denied: {message}" if message else "was denied"
+
+
 def permission(rule: Rule) -> str:
     """What a rule allows, such as ``get, list secrets named a, b`` or ``patch deployments.apps/scale``."""
     targets = [_target(group, resource) for resource in rule.resources for group in rule.api_groups]

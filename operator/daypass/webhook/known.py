@@ -18,7 +18,7 @@ from daypass.domain.identity import Identity
 from daypass.domain.policy import Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import ActionGrant, Agent, Record, Request, WorkloadGrant
-from daypass.domain.review import Review
+from daypass.domain.review import Review, ReviewDecision
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 from daypass.signing.reviews import ReviewVerifier
@@ -238,7 +238,10 @@ def slim_request(body: Json) -> Request:
 
 
 def _slim_permit(request: Request, body: Json) -> Request:
-    """Without what only readers look at: findings alone may be 32 kB."""
+    """Without what only readers look at: findings alone may be 32 kB.
+
+    Of one that has ended, what it came to, and whether a person denied it.
+    """
     metadata, grant = body["metadata"], request.grant
     if isinstance(grant, WorkloadGrant | ActionGrant):
         grant = replace(grant, findings=())
@@ -255,7 +258,8 @@ def _slim_permit(request: Request, body: Json) -> Request:
     )
     if state_of(request.record) not in FINAL:
         return slim
-    return replace(slim, reviews=(), record=replace(request.record, stages=(), uses=(), objects=()))
+    denials = tuple(one for one in request.reviews if one.decision is ReviewDecision.DENY)
+    return replace(slim, reviews=denials, record=replace(request.record, stages=(), uses=(), objects=()))
 
 
 @functools.lru_cache(maxsize=4096)

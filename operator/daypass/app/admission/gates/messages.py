@@ -25,7 +25,7 @@ def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, paste: str) -
     """
     head = f"{_subject(facts)} uses {_places(facts, needed(demands))}: {_asking(demands)}"
     hint = to_ask(paste) if paste else ""
-    text = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE // 3))))
+    text = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE * 2 // 5))))
     if hint and len(text) + len(hint) + 2 > MAX_MESSAGE:
         brief = f"{_subject(facts)} uses {_listed(needed(demands), MAX_MESSAGE // 5)}: {_asking(demands)}"
         text = "; ".join(filter(None, (brief, shortened(escaped(told), MAX_MESSAGE // 6))))
