@@ -13,6 +13,7 @@ from cluster.errands import RBAC, Errand, Json
 AUTHORS = "daypass.dev/authors"
 SCHEDULING_GATE = "daypass.dev/approval"
 HELD = "daypass.dev/held"
+HELD_FOR = "daypass.dev/held-for"
 HOST_PATH: Json = {"volumes": [{"name": "log", "hostPath": {"path": "/var/log"}}]}
 EVERYTHING = ["Baseline", "Restricted", "ServiceAccountPower", "SecretMount", "TokenMount", "Devices", "VolumeClaims"]
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -77,6 +78,7 @@ class Gated(Errand):
         on_missing: str = "Deny",
         request: bool = False,
         mode: str = "Enforce",
+        requesters: Sequence[Json] | None = None,
         workloads: Json | None = None,
         **spec: Any,  # noqa: ANN401 - fields of spec
     ) -> str:
@@ -87,13 +89,9 @@ class Gated(Errand):
         named = {} if agents is None else {"agents": list(agents)}
         pods = {"privileges": list(privileges), "onMissing": on_missing, "request": request, **named}
         grants = {"grants": {"workload": {"privileges": EVERYTHING}}}
-        requesters = [
-            {"kind": "User", "name": "*"},
-            {"kind": "ServiceAccount", "namespace": "*", "name": "*"},
-        ]
         full = self.policy(
             name,
-            match={**grants, "requesters": requesters},
+            match={**grants, "requesters": None if requesters is None else list(requesters)},
             gate={"mode": mode, "workloads": {**pods, **(workloads or {})}},
             **spec,
         )

@@ -165,6 +165,41 @@ def test_t69_a_false_owner_makes_nobody_else_the_author(shop: Gated) -> None:
     assert "owner" not in second["spec"]["workload"]
 
 
+def test_t69_t55_what_an_agent_puts_under_anothers_workload_it_asks_for_itself(shop: Gated) -> None:
+    """Alice's own pods need nobody's approval; the agent names her ReplicaSet as the owner of its pod."""
+    shop.policy(
+        "hers",
+        match={
+            "grants": {"workload": {"privileges": ["HostPathVolumes"]}},
+            "requesters": [{"kind": "User", "name": "alice"}],
+        },
+        autoApprove=True,
+    )
+    shop.gate(request=True)
+    assert shop.create("deployments", a_workload("deployments", "hers", a_spec("plain")), user="alice").status == 201
+    replica_set = _replica_set(shop, "hers")["metadata"]
+    reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": True}
+    reference |= {"name": replica_set["name"], "uid": replica_set["uid"]}
+    agent = f"system:serviceaccount:{shop.namespace}:agent"
+    forged = a_pod("forged", a_spec("plain", **HOST_PATH), ownerReferences=[reference])
+    assert shop.create("pods", forged, user=shop.agent).status == 403
+    (made,) = shop.made()
+    name, spec = made["metadata"]["name"], made["spec"]
+    assert spec["requester"]["username"] == agent
+    assert spec["subject"] == {"kind": "ServiceAccount", "name": "agent", "namespace": shop.namespace}
+    assert spec["workload"]["authors"] == ["alice", agent]
+    assert f"made by alice, {agent}" in spec["reason"]
+    shop.until(name, "AwaitingApproval")
+    assert [one["name"] for one in shop.status(name)["policies"]] == [f"gate-{shop.namespace}"], "not hers"
+    patch = {"spec": {"template": {"spec": HOST_PATH}}}
+    assert shop.patch("deployments", "hers", patch, user=shop.agent).status == 200
+    second = shop.bed.wait_until(
+        lambda: next((one for one in shop.made() if one["metadata"]["name"] != name), None), 20, what="a second request"
+    )
+    assert second["spec"]["requester"]["username"] == agent
+    shop.until(second["metadata"]["name"], "AwaitingApproval")
+
+
 def test_t69_the_maker_of_a_custom_resource_is_not_known(shop: Gated) -> None:
     """Another controller makes a pod for an object of a kind that nobody stamps."""
     shop.gate(request=True)

@@ -61,7 +61,15 @@ def test_t55_who_changes_what_runs_joins_the_authors() -> None:
     assert joined(NOBODY, a_person("alice")) == Authors(("alice",))
     assert joined(Authors(("alice",)), a_person("bob")) == Authors(("alice", "bob"))
     assert joined(Authors(("alice",)), a_person("alice")) == Authors(("alice",))
+    assert joined(Authors(("alice", "bob")), a_person("alice")) == Authors(("bob", "alice")), "the last is last"
     assert joined(NOBODY_KNOWS, a_person("bob")) == Authors(("bob",), unknown=True)
+
+
+def test_t69_what_an_owner_adds_puts_nobody_after_who_changed_the_object_itself() -> None:
+    itself, owner = Authors(("alice", "bob")), Authors(("carol", "alice"))
+    assert itself.and_new_of(owner) == Authors(("alice", "bob", "carol"))
+    assert owner.and_of(itself) == Authors(("carol", "alice", "bob"))
+    assert owner.and_of(Authors(("carol",))) == Authors(("alice", "carol")), "with the lowest of the chain last"
 
 
 def test_t55_a_known_controller_is_no_author() -> None:

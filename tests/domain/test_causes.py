@@ -6,6 +6,7 @@ import pytest
 
 from builders import a_person
 from daypass.domain import causes
+from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.request import ActionGrant, OwnerReference, WorkloadGrant
 from permitting import JOB, RUNS, a_call, a_pod
@@ -83,10 +84,29 @@ def test_of_bare_pods_caller_and_account_stand_in_for_the_owner() -> None:
     assert len({cause("alice"), cause("erin"), cause("alice", "default")}) == 3
 
 
-def test_the_requester_is_the_first_author_with_what_this_call_tells_of_them() -> None:
+def test_the_requester_is_who_called_with_what_this_call_tells_of_them() -> None:
     alice = a_person("alice", uid="u-1")
     assert causes.of_pod(a_pod(caller=alice, owner=None), NEEDED).requester == alice
-    assert causes.of_pod(a_pod(authors=("alice", "erin")), NEEDED).requester.groups == ()
+
+
+def test_t69_who_makes_a_pod_of_anothers_workload_asks_in_no_name_but_their_own() -> None:
+    agent = a_person("shop/agent")
+    cause = causes.of_pod(a_pod(caller=agent, authors=("alice", agent.username)), NEEDED)
+    assert cause.requester == agent
+    assert isinstance(cause.grant, WorkloadGrant)
+    assert cause.grant.authors == ("alice", agent.username)
+    assert f"made by alice, {agent.username};" in cause.reason
+    first = causes.of_pod(a_pod(caller=agent, authors=(agent.username, "alice")), NEEDED)
+    assert first.grant == cause.grant, "the caller comes last, whatever else they did"
+
+
+def test_t69_who_changed_a_workload_last_is_who_asks_for_its_pods() -> None:
+    cause = causes.of_pod(a_pod(authors=("alice", "erin")), NEEDED)
+    assert cause.requester == Identity("erin")
+    assert cause.hash != causes.of_pod(a_pod(authors=("erin", "alice")), NEEDED).hash
+
+
+def test_nobody_known_asks_as_the_service_account() -> None:
     nobody = causes.of_pod(a_pod(authors=(), unknown=True), NEEDED)
     assert nobody.requester.username == "system:serviceaccount:shop:agent"
     assert "made by nobody knows whom" in nobody.reason
@@ -100,7 +120,7 @@ def test_authors_whom_nobody_knows_are_told() -> None:
 
 def test_more_authors_than_can_be_written_down_are_unknown_ones() -> None:
     grant = workload(a_pod(authors=tuple(f"u{number}" for number in range(17))))
-    assert len(grant.authors) == 16
+    assert grant.authors == tuple(f"u{number}" for number in range(1, 17)), "who asks is among them"
     assert grant.authors_unknown
 
 

@@ -10,11 +10,13 @@ from builders import (
     a_person,
     a_policy,
     a_request,
+    a_workload,
     account,
     group,
     user,
 )
 from daypass.domain.facts import facts
+from daypass.domain.identity import Identity
 from daypass.domain.matching import Fit, Fitting, Question, could_match, fitting
 from daypass.domain.policy import IdentityPattern, LabelRequirement, Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
@@ -215,3 +217,59 @@ def test_t07_a_requester_is_one_identity_whatever_its_groups() -> None:
     agent = a_person("shop/agent", groups=("developers",))
     assert matches(a_policy(requesters=(group("developers"),)), a_request(requester=agent))
     assert not matches(a_policy(requesters=(user("agent"),)), a_request(requester=agent))
+
+
+AGENT = "system:serviceaccount:shop:agent"
+PRIVILEGES = ("HostNamespaces",)
+
+
+def made_for(requester: str | Identity, *authors: str, unknown: bool = False) -> RequestBuilder:
+    """A request that Daypass made for pods of a workload with these authors."""
+    return a_request(requester=requester, grant=a_workload(authors=authors, unknown=unknown))
+
+
+def allow_for(*requesters: IdentityPattern) -> Policy:
+    return a_policy(roles=(), privileges=PRIVILEGES, requesters=requesters)
+
+
+def deny_for(*requesters: IdentityPattern) -> Policy:
+    return a_deny(roles=(), privileges=PRIVILEGES, requesters=requesters)
+
+
+class TestAuthors:
+    def test_t69_an_allow_policy_must_name_every_author(self) -> None:
+        hers = allow_for(user("alice"))
+        assert matches(hers, made_for("alice", "alice"))
+        assert not matches(hers, made_for("alice", AGENT, "alice"))
+        assert not matches(hers, made_for("shop/agent", "alice", AGENT))
+        assert matches(allow_for(user("alice"), account("agent")), made_for("shop/agent", "alice", AGENT))
+        assert matches(a_policy(roles=(), privileges=PRIVILEGES), made_for("shop/agent", "alice", AGENT))
+
+    def test_t69_groups_are_known_of_the_requester_alone(self) -> None:
+        developers = allow_for(group("*"))
+        assert matches(developers, made_for("alice", "alice"))
+        assert not matches(developers, made_for("alice", "erin", "alice"))
+
+    def test_t69_a_deny_policy_names_one_author(self) -> None:
+        deny = deny_for(account("agent"))
+        assert matches(deny, made_for("alice", AGENT, "alice"))
+        assert matches(deny, made_for("shop/agent", "alice", AGENT))
+        assert not matches(deny, made_for("alice", "erin", "alice"))
+
+    def test_t69_an_allow_policy_that_names_people_does_not_speak_of_what_strangers_made(self) -> None:
+        strange = made_for("alice", "alice", unknown=True)
+        assert not matches(allow_for(user("*"), account("*", "*")), strange)
+        assert matches(a_policy(roles=(), privileges=PRIVILEGES), strange)
+        assert matches(deny_for(user("alice")), strange)
+
+    def test_t69_subjects_are_no_way_around_it(self) -> None:
+        hers = a_policy(roles=(), privileges=PRIVILEGES, subjects=(user("alice"),))
+        assert matches(hers, made_for("alice", "alice"))
+        assert not matches(hers, made_for("alice", AGENT, "alice"))
+        assert not matches(hers, made_for("alice", "alice", unknown=True))
+        deny = a_deny(roles=(), privileges=PRIVILEGES, subjects=(account("agent"),))
+        assert matches(deny, made_for("alice", AGENT, "alice"))
+
+    def test_t69_a_policy_for_an_author_is_a_candidate(self) -> None:
+        deny = deny_for(account("agent"))
+        assert deny in PolicySet([deny]).candidates(made_for("alice", AGENT, "alice").build())

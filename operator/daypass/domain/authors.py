@@ -1,13 +1,13 @@
 """Decides who had a hand in a workload: the annotation that says so, and who is no author but only a controller.
 
-The annotation has one username a line, the first author first. A line of ``?`` stands for somebody whom nobody recorded,
+The annotation has one username a line; who changed the workload last is last. A line of ``?`` stands for somebody whom nobody recorded,
 and ``^UID`` for a controller of Kubernetes that made the object for the owner with that uid: its authors are those of
 that owner, and once it has no owner, or another, nobody knows them. Where the annotation is missing, nobody knows
 either (T69).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from daypass.domain import names
@@ -41,7 +41,7 @@ _NODE_PREFIX: Final = "system:node:"
 
 @dataclass(frozen=True, slots=True)
 class Authors:
-    """The usernames of who had a hand in something, the first one first."""
+    """The usernames of who had a hand in something; who had it last is last."""
 
     usernames: tuple[str, ...] = ()
     unknown: bool = False
@@ -50,11 +50,17 @@ class Authors:
     """The uid of the owner for which a controller made it, so that the authors of that owner are its own too."""
 
     def and_of(self, other: "Authors") -> "Authors":
-        """Those of both."""
-        usernames = tuple(dict.fromkeys((*self.usernames, *other.usernames)))
+        """Those of both, the other's later: who is in both comes where the other has them."""
+        earlier = (username for username in self.usernames if username not in other.usernames)
+        usernames = (*earlier, *other.usernames)
         made_for = self.made_for or other.made_for
         strange = bool(other.made_for) and other.made_for != made_for
         return Authors(usernames, self.unknown or other.unknown or strange, made_for)
+
+    def and_new_of(self, other: "Authors") -> "Authors":
+        """Those of both, where the other says nothing new of who is here already."""
+        new = tuple(username for username in other.usernames if username not in self.usernames)
+        return self.and_of(replace(other, usernames=new))
 
     def below(self, owner_uid: str) -> "Authors":
         """Those that the object itself names, given who owns it now (empty: nobody).
@@ -114,7 +120,10 @@ def made_for(owner_uid: str) -> Authors:
 
 
 def joined(stored: Authors, caller: Identity) -> Authors:
-    """Who the authors are once this caller has changed what the object runs; a known controller is none."""
+    """Who the authors are once this caller, now the last of them, has changed what the object runs.
+
+    A known controller is none.
+    """
     return stored if is_known_controller(caller.username) else stored.and_of(Authors((caller.username,)))
 
 

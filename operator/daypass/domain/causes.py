@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from daypass.domain import names
-from daypass.domain.authors import MAX_AUTHORS
+from daypass.domain.authors import MAX_AUTHORS, Authors, is_known_controller
 from daypass.domain.identity import Identity
 from daypass.domain.permits import ActionCall
 from daypass.domain.pod_facts import PodFacts
@@ -46,18 +46,20 @@ class Cause:
 def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
     """The cause of a pod that is not covered: one for all pods of an owner that run the same.
 
-    Rule: a pod without an owner has its caller and its ServiceAccount in the place of one. The requester is the first
-    author; where nobody is known, the ServiceAccount that the pods run as. What runs is pinned by its digest. With
-    another author it is another cause: who reviews must know for whom it is.
+    Rule: a pod without an owner has its caller and its ServiceAccount in the place of one. The requester is who had a
+    hand in it last: the caller, where that is no controller that only does what the owner says, or else the last author;
+    where nobody is known, the ServiceAccount that the pods run as. Whoever makes a pod chooses its owner, so that those
+    who are above it need not know of it (T69). What runs is pinned by its digest. With another author or requester it is
+    another cause: who reviews must know for whom it is.
     """
     owner = pod.owner
     account = names.service_account_username(pod.namespace, pod.service_account)
     behind = [pod.caller.username, account] if owner is None else [owner.uid]
     privileges = condensed(needed)
-    requester = _identity(pod.authors[0] if pod.authors else account, pod.caller)
+    authors, requester = _behind(pod, account)
     what = f"a pod of ServiceAccount {pod.service_account}" if owner is None else f"{owner.kind} {owner.name}"
-    by = f"made by {', '.join(pod.authors)}" if pod.authors else "made by nobody knows whom"
-    also = " and by others whom nobody knows" if pod.authors_unknown and pod.authors else ""
+    by = f"made by {', '.join(authors)}" if authors else "made by nobody knows whom"
+    also = " and by others whom nobody knows" if pod.authors_unknown and authors else ""
     where = _places(pod.findings, needed)
     grant = WorkloadGrant(
         service_account_name=pod.service_account,
@@ -65,15 +67,14 @@ def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
         pod_template_digest=pod.digest,
         max_pods=1 if owner is None else PODS_OF_AN_OWNER,
         owner=owner,
-        authors=pod.authors[:MAX_AUTHORS],
-        authors_unknown=pod.authors_unknown or len(pod.authors) > MAX_AUTHORS,
+        authors=authors[-MAX_AUTHORS:],
+        authors_unknown=pod.authors_unknown or len(authors) > MAX_AUTHORS,
         findings=(*where, *pod.runs),
     )
     summary = f"{what} in {pod.namespace} uses {', '.join(privileges)}"
     runs = f"; it runs {'; '.join(pod.runs)}" if pod.runs else ""
-    cause = _hash(
-        "workload", pod.namespace, behind, pod.digest, sorted(needed), sorted(pod.authors), pod.authors_unknown
-    )
+    whose = [sorted(authors), pod.authors_unknown, requester.username]
+    cause = _hash("workload", pod.namespace, behind, pod.digest, sorted(needed), whose)
     return Cause(cause, pod.namespace, requester, grant, _capital(summary), _capital(f"{summary}, {by}{also}{runs}"))
 
 
@@ -106,9 +107,15 @@ def resource_text(group: str, resource: str, subresource: str) -> str:
     return f"{full}/{subresource}" if subresource else full
 
 
-def _identity(username: str, caller: Identity) -> Identity:
-    """Groups and uid are known of the caller alone."""
-    return caller if caller.username == username else Identity(username)
+def _behind(pod: PodFacts, account: str) -> tuple[tuple[str, ...], Identity]:
+    """Everybody known who had a hand in a pod, the last one last, and on whose behalf it is asked for.
+
+    Groups and uid are known of the caller alone.
+    """
+    caller = pod.caller
+    if is_known_controller(caller.username):
+        return pod.authors, Identity(pod.authors[-1] if pod.authors else account)
+    return Authors(pod.authors).and_of(Authors((caller.username,))).usernames, caller
 
 
 def _places(findings: Sequence[Finding], needed: Sequence[str]) -> tuple[str, ...]:

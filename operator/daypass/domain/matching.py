@@ -1,13 +1,13 @@
 """Decides whether a policy speaks of a request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
 from daypass.domain import action_patterns, coverage, globs, privileges
 from daypass.domain.expressions import Expressions, Facts, InvalidExpressionError, UndecidedError
-from daypass.domain.identity import SubjectKind
+from daypass.domain.identity import Identity, SubjectKind
 from daypass.domain.label_selectors import selects
 from daypass.domain.policy import Effect, Grants, IdentityPattern, Policy
 from daypass.domain.policy_set import PolicySet
@@ -116,10 +116,10 @@ def could_match(policy: Policy, request: Request) -> bool:
         return False
     if match.namespaces is not None and not globs.matches_any(match.namespaces, request.namespace):
         return False
-    if match.requesters is not None and not _is_requester(match.requesters, request):
+    if match.requesters is not None and not _is_requester(match.requesters, request, policy.effect):
         return False
     if match.subjects is not None:
-        return _is_subject(match.subjects, request)
+        return _is_subject(match.subjects, request, policy.effect)
     return not allows or request.subject.username == request.requester.username
 
 
@@ -184,21 +184,51 @@ def _fits_grants(grants: Grants, request: Request, effect: Effect) -> bool:
             assert_never(request.grant)
 
 
-def _is_requester(patterns: Iterable[IdentityPattern], request: Request) -> bool:
+def _is_requester(patterns: Sequence[IdentityPattern], request: Request, effect: Effect) -> bool:
     requester = request.requester
-    for pattern in patterns:
-        if pattern.kind == "Group":
-            if globs.any_matches(pattern.name, requester.groups):
-                return True
-        elif _fits(pattern, requester.username, requester.service_account, request.namespace):
-            return True
-    return False
+    named = _names(patterns, requester, request.namespace)
+    return _with_authors(patterns, request, effect, requester.username, named=named)
 
 
-def _is_subject(patterns: Iterable[IdentityPattern], request: Request) -> bool:
+def _is_subject(patterns: Sequence[IdentityPattern], request: Request, effect: Effect) -> bool:
     subject = request.subject
     account = (subject.namespace, subject.name) if subject.kind is SubjectKind.SERVICE_ACCOUNT else None
-    return any(_fits(one, subject.username, account, request.namespace) for one in patterns)
+    named = any(_fits(one, subject.username, account, request.namespace) for one in patterns)
+    return _with_authors(patterns, request, effect, subject.username, named=named)
+
+
+def _with_authors(
+    patterns: Sequence[IdentityPattern], request: Request, effect: Effect, username: str, *, named: bool
+) -> bool:
+    """Whether patterns speak of a request, given whether they name its requester or subject, who has this username.
+
+    Rule: of a workload every author asks. An Allow policy must name them all, a Deny policy one of them (T69): else
+    whoever gets a hand in somebody's workload has that person's leave, and a Deny policy for them is evaded. Where
+    somebody had a hand in it whom nobody knows, an Allow policy that names people does not speak of it. Groups are
+    known of the requester alone.
+    """
+    if not isinstance(request.grant, WorkloadGrant):
+        return named
+    others = (Identity(author) for author in request.grant.authors if author != username)
+    match effect:
+        case Effect.ALLOW:
+            everybody = all(_names(patterns, author, request.namespace) for author in others)
+            return named and everybody and not request.grant.authors_unknown
+        case Effect.DENY:
+            return named or any(_names(patterns, author, request.namespace) for author in others)
+        case _:
+            assert_never(effect)
+
+
+def _names(patterns: Iterable[IdentityPattern], who: Identity, request_namespace: str) -> bool:
+    """Whether patterns name somebody, by groups too."""
+    for pattern in patterns:
+        if pattern.kind == "Group":
+            if globs.any_matches(pattern.name, who.groups):
+                return True
+        elif _fits(pattern, who.username, who.service_account, request_namespace):
+            return True
+    return False
 
 
 def _fits(pattern: IdentityPattern, username: str, account: tuple[str, str] | None, request_namespace: str) -> bool:

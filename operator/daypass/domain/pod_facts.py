@@ -24,7 +24,7 @@ class PodFacts:
     digest: str
     """Of what it runs: equal for all pods of an owner and template."""
     authors: tuple[str, ...]
-    """Usernames of who made or changed its workload, the first one first, and the caller unless a known controller."""
+    """Usernames of who made or changed its workload, the last one last, then the caller unless a known controller."""
     authors_unknown: bool
     """Whether somebody may have had a hand in it whom nobody knows (T69)."""
     owner: OwnerReference | None

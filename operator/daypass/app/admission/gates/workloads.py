@@ -58,7 +58,7 @@ def authors_after(call: Call) -> Authors | Answer:
 
     Rule: on creation the caller alone, whatever the manifest says; where a known controller creates, for which owner,
     or who is on the Deployment whose annotations a ReplicaSet gets. On update everybody named before stays, also where a
-    PUT or a rollback drops them, and a caller who changes the pod template joins them; who made what has no annotation
+    PUT or a rollback drops them, and a caller who changes the pod template joins them as the last; who made what has no annotation
     is not known, and that is recorded beside the caller.
     """
     if call.object is None or call.subresource or call.operation not in {Operation.CREATE, Operation.UPDATE}:
@@ -74,7 +74,7 @@ def authors_after(call: Call) -> Authors | Answer:
         if stored is None and copied is None and not joins:
             return allow("NobodyKnown")
         before = authors_from(stored)
-        authors = (joined(before, call.caller) if joins else before).and_of(copied or NOBODY)
+        authors = (joined(before, call.caller) if joins else before).and_new_of(copied or NOBODY)
     wrong = fault(authors) if joins and given != authors.text else ""
     if wrong:
         # Fail closed: an author who is left out could approve what they made (T55).
