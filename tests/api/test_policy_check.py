@@ -127,6 +127,27 @@ def test_t45_a_gate_is_judged_as_admission_would(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, elsewhere).exit_code == 0
 
 
+ACTIONS = """\
+match: {grants: {actions: [{verbs: [update], groups: ["*"], resources: ["*"]}]}}
+  gate: {actions: [{verbs: [VERB], groups: [apps], resources: [RESOURCE]}]}
+"""
+
+
+def an_action_gate(resource: str, verb: str = "update") -> str:
+    text = a_policy("gate").replace("match: {grants: {roles: [{kind: ClusterRole, name: view}]}}\n", ACTIONS)
+    return text.replace("RESOURCE", resource).replace("VERB", verb)
+
+
+def test_a_resource_that_there_is_not_is_an_error_and_one_that_may_be_a_warning(tmp_path: Path) -> None:
+    at = "one.yaml: document 1 (gate): spec.gate.actions[0].resources[0]:"
+    hint = "there is no resource deployment in group apps; did you mean deployments?"
+    assert check(tmp_path, one=an_action_gate("deployment"))[::2] == (1, [f"{at} {hint}"])
+    code, out, err = check(tmp_path, one=an_action_gate("deploymints"))
+    assert (code, err) == (0, [])
+    doubt = "Daypass knows no resource deploymints in group apps; did you mean deployments?"
+    assert out[1:] == [f"warning: {at} {doubt}"]
+
+
 def test_a_gate_that_no_policy_of_the_files_answers_is_a_warning(tmp_path: Path) -> None:
     code, out, err = check(tmp_path, one=a_gate("HostPorts, Devices"))
     assert (code, err) == (0, [])

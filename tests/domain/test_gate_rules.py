@@ -6,7 +6,7 @@ import pytest
 
 from builders import a_deny, a_policy, account, group, user
 from daypass.domain.gate_bounds import Bounds
-from daypass.domain.gate_rules import unanswerable
+from daypass.domain.gate_rules import doubtful, unanswerable
 from daypass.domain.policy import ActionGate, ActionPattern, Gate, IdentityPattern, Policy, WorkloadGate
 from daypass.domain.policy_rules import violations
 
@@ -103,6 +103,30 @@ def test_privileges_that_there_are_not_are_told_with_a_hint_and_all_at_once() ->
         "spec.gate.workloads.privileges[0]: there is no privilege 'HostPathVolume' (did you mean HostPathVolumes?)",
         "spec.gate.workloads.privileges[2]: Baseline is a profile and takes no value",
     ]
+
+
+def test_resources_that_there_are_not_are_refused_in_the_gate_and_in_what_may_be_asked_for() -> None:
+    listed = a_policy(roles=(), actions=(ActionPattern(("delete",), ("",), ("pods", "pvc")),))
+    gate = gated(actions=(ActionGate(("*",), ActionPattern(("delete",), ("apps",), ("deployment",))),), policy=listed)
+    of_core = 'there is no resource pvc in the core group, ""'
+    assert told(gate) == [
+        f"spec.match.grants.actions[0].resources[1]: {of_core}; did you mean persistentvolumeclaims?",
+        "spec.gate.actions[0].resources[0]: there is no resource deployment in group apps; did you mean deployments?",
+    ]
+    assert doubtful(gate) == ()
+
+
+def test_a_resource_that_may_be_there_is_a_doubt() -> None:
+    gate = gated(actions=(ActionGate(("*",), ActionPattern(("delete",), ("apps",), ("widgets", "deployments"))),))
+    assert told(gate) == []
+    known = "Daypass knows no resource widgets in group apps"
+    assert list(map(str, doubtful(gate))) == [f"spec.gate.actions[0].resources[0]: {known}"]
+
+
+def test_a_namespace_that_both_parts_of_a_gate_inherit_is_told_once() -> None:
+    named = ("kube-system",)
+    gate = gated("Devices", namespaces=named, actions=(ActionGate(named, DELETION),), policy=a_policy(namespaces=named))
+    assert told(gate) == ["spec.match.namespaces[0]: kube-system can't be gated: the cluster needs it to run"]
 
 
 def warned(policy: Policy, *others: Policy) -> list[str]:

@@ -1,11 +1,12 @@
 """Decides what is wrong with what a policy says of workloads and operations, beyond what its schema can say.
 
-A gate that covers what the cluster runs on would stop it (T45), and a privilege that there is not leaves a gate open.
+A gate that covers what the cluster runs on would stop it (T45), and a privilege or resource that there is not leaves a
+gate open.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from daypass.domain import gate_bounds, globs, privileges
+from daypass.domain import gate_bounds, globs, privileges, resources
 from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import ActionGate, ActionPattern, Effect, IdentityPattern, Policy, WorkloadGate
 from daypass.domain.violations import Violation
@@ -14,9 +15,19 @@ _ACCOUNTS = "system:serviceaccounts:"
 
 
 def violations(policy: Policy, bounds: Bounds) -> Iterator[Violation]:
-    """Every privilege that there is not, and everything that the gate names and may not."""
+    """Every privilege and resource that there is not, and everything that the gate names and may not, each once."""
+    return iter(dict.fromkeys(_violations(policy, bounds)))
+
+
+def doubtful(policy: Policy) -> tuple[Violation, ...]:
+    """Resources that Daypass does not know and that may be there all the same: a warning."""
+    return tuple(_slips(policy, certain=False))
+
+
+def _violations(policy: Policy, bounds: Bounds) -> Iterator[Violation]:
     if policy.match.grants is not None:
         yield from _privileges("spec.match.grants.workload.privileges", policy.match.grants.privileges)
+    yield from _slips(policy, certain=True)
     gate = policy.gate
     if gate is None:
         return
@@ -75,6 +86,18 @@ def _privileges(path: str, patterns: Sequence[str]) -> Iterator[Violation]:
         fault = privileges.fault(pattern)
         if fault:
             yield Violation(f"{path}[{at}]", fault)
+
+
+def _slips(policy: Policy, *, certain: bool) -> Iterator[Violation]:
+    listed = policy.match.grants.actions if policy.match.grants is not None else ()
+    patterns = [(f"spec.match.grants.actions[{at}]", one) for at, one in enumerate(listed)]
+    if policy.gate is not None:
+        patterns += [(f"spec.gate.actions[{at}]", one.pattern) for at, one in enumerate(policy.gate.actions)]
+    for path, pattern in patterns:
+        for at, resource in enumerate(pattern.resources):
+            found = resources.slip(resource, pattern.groups)
+            if found is not None and found.certain is certain:
+                yield Violation(f"{path}.resources[{at}]", found.message)
 
 
 def _namespaces(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, refuse
 from daypass.app.admission.knowledge import Knowledge
 from daypass.app.policies.validation import validate_policy
-from daypass.domain import policy_rules
+from daypass.domain import gate_rules, policy_rules
 from daypass.domain.expressions import Expressions
 from daypass.domain.gate_bounds import DEFAULT_BOUNDS, Bounds
 
@@ -23,9 +23,10 @@ def guard_policy(call: Call, needs: PolicyGuarding) -> Answer:
     """Judge a policy by itself, as ``daypass policy check`` does offline, and beside those that exist.
 
     Refused are unknown fields with their path, approver sets that are empty or can never reach ``required``,
-    expressions that do not compile, circles of ``unless`` (T10, T19), and gates that cover what the cluster or Daypass
-    needs to run (T45). All violations are told at once. A name
-    in ``unless`` that is no policy yet is a warning: policies of one commit arrive in any order.
+    expressions that do not compile, circles of ``unless`` (T10, T19), gates that cover what the cluster or Daypass
+    needs to run (T45), and resources that there can't be. All violations are told at once. A name in ``unless`` that is
+    no policy yet is a warning, for policies of one commit arrive in any order, and so is a resource that Daypass does
+    not know.
     """
     if call.object is None or call.operation not in {Operation.CREATE, Operation.UPDATE}:
         return refuse("UnexpectedCall", "a policy is created or updated here", INVALID)
@@ -33,5 +34,6 @@ def guard_policy(call: Call, needs: PolicyGuarding) -> Answer:
     policy, found = validate_policy(call.object, needs.expressions, others, needs.bounds)
     if policy is None or found:
         return refuse("InvalidPolicy", "; ".join(str(violation) for violation in found), INVALID)
-    warnings = tuple(str(each) for each in policy_rules.unresolved(policy, others))
+    doubts = (*policy_rules.unresolved(policy, others), *gate_rules.doubtful(policy))
+    warnings = tuple(str(each) for each in doubts)
     return Answer(allowed=True, decision="ValidPolicy", warnings=warnings)

@@ -89,7 +89,7 @@ def check(
         if policy is not None:
             others = [other for other in known if other is not policy]
             errors += [each for each in policy_rules.violations(policy, others, bounds) if each not in violations]
-            warnings = policy_rules.unresolved(policy, [*others, *unreadable])
+            warnings = (*policy_rules.unresolved(policy, [*others, *unreadable]), *gate_rules.doubtful(policy))
             if not unreadable:
                 warnings += gate_rules.unanswerable(policy, others)
             report.warnings += map(one.finding, warnings)
