@@ -3,22 +3,25 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from app.fake_server import FakeServer
-from builders import a_policy, a_stage, user
+from builders import a_deny, a_policy, a_review, a_stage, group, user
 from daypass.api import convert
 from daypass.api.fields import is_plain
 from daypass.app.admission.gates.asking import Asked, Asking
 from daypass.app.ports import ACCESS_REQUESTS, Json, RefusedError, UnavailableError
-from daypass.domain import causes
+from daypass.domain import causes, denials
 from daypass.domain.causes import Cause
 from daypass.domain.conditions import State
 from daypass.domain.policy import Limits, Policy
-from daypass.domain.request import Request
-from permitting import RUNS, Known, a_call, a_permit, a_pod
+from daypass.domain.policy_set import PolicySet
+from daypass.domain.request import Condition, PolicyReference, Record, Request
+from daypass.domain.review import ReviewDecision
+from permitting import LATER, RUNS, Known, a_call, a_permit, a_pod
 
 NEEDED = ("HostNamespaces:hostPID",)
 CAUSE = causes.of_pod(a_pod(), NEEDED)
@@ -60,6 +63,16 @@ def made(state: State, number: int = 1, cause: Cause = CAUSE, **more: Any) -> Re
     """A request that was made for the cause, in that state."""
     permit = a_permit(cause.grant, requester=cause.requester.username, state=state, **more)
     return replace(permit, name=cause.name(number), cause=cause.hash)
+
+
+def denied(number: int, message: str = "Denied by bob: no", *, by: str = "", of: str = "", ago: int = 600) -> Request:
+    """One that a person or a policy denied, or that no policy allowed, so many seconds ago."""
+    one = made(State.DENIED, number)
+    ready = Condition("Ready", "False", "Denied", message, 1)
+    references = (PolicyReference(of, f"uid-{of}", 1),) if of else ()
+    record = Record(conditions=(ready,), policies=references, end_time=LATER - timedelta(seconds=ago))
+    reviews = (a_review(by, ReviewDecision.DENY),) if by else ()
+    return replace(one, record=record, reviews=reviews)
 
 
 async def test_the_request_says_who_what_and_why() -> None:
@@ -121,16 +134,47 @@ async def test_t56_one_that_is_not_over_is_enough(state: State) -> None:
     scene = Scene(made(state))
     asked = await scene.ask()
     assert (asked.name, asked.state, asked.waits) == (CAUSE.name(), state, True)
-    assert asked.message == f"request {CAUSE.name()} is {state.value}: Ready says so."
+    assert asked.message == f"request {CAUSE.name()} is {state.value}: Ready says so"
     assert scene.calls() == []
 
 
 async def test_t56_after_a_denial_there_is_no_other() -> None:
-    scene = Scene(made(State.TIMED_OUT), made(State.DENIED, 2))
+    scene = Scene(made(State.TIMED_OUT), denied(2, by="bob"))
     asked = await scene.ask()
     assert (asked.name, asked.state, asked.waits) == (CAUSE.name(2), State.DENIED, False)
-    assert asked.message == f"request {CAUSE.name(2)} is Denied: Ready says so."
+    assert asked.message == (
+        f"request {CAUSE.name(2)} was denied by bob: no; to be asked again, change what it is about or have it deleted:"
+        f" kubectl delete areq {CAUSE.name(2)} -n shop"
+    )
     assert scene.calls() == []
+
+
+async def test_t56_after_a_deny_policy_there_is_no_other_until_that_policy_is_another() -> None:
+    freeze = a_deny("freeze")
+    scene = Scene(denied(1, "policy freeze denies requests like this one.", of="freeze"), policies=[PODS, freeze])
+    asked = await scene.ask()
+    assert asked.message.startswith(
+        f"request {CAUSE.name()} was denied: policy freeze denies requests like this one; to be asked again"
+    )
+    scene.known.all_policies = PolicySet([PODS, replace(freeze, generation=freeze.generation + 1)])
+    assert (await scene.ask()).name == CAUSE.name(2)
+
+
+async def test_what_was_denied_for_want_of_a_policy_is_asked_for_again() -> None:
+    scene = Scene(denied(1, "no policy lets alice"), policies=[PODS])
+    assert (await scene.ask()).name == CAUSE.name(2)
+
+
+async def test_t16_what_no_policy_allows_is_asked_for_less_and_less_often() -> None:
+    scene = Scene(*(denied(number, "no policy lets alice", ago=60) for number in range(1, 5)), policies=[PODS])
+    asked = await scene.ask()
+    assert (asked.name, asked.state, scene.calls()) == (CAUSE.name(1), State.DENIED, [])
+    assert asked.message == (
+        f"request {CAUSE.name(1)} was denied: no policy lets alice; it is asked again from 2026-03-02T12:10:20Z on"
+    )
+    scene.known.requests = [denied(number, "no policy lets alice", ago=81) for number in range(1, 5)]
+    assert (await scene.ask()).name == CAUSE.name(5)
+    assert denials.again_at(scene.known.requests * 100) == LATER - timedelta(seconds=81) + timedelta(days=1)
 
 
 @pytest.mark.parametrize("state", [State.TIMED_OUT, State.EXPIRED, State.RELEASED, State.REVOKED, State.FAILED])
@@ -167,7 +211,11 @@ async def test_one_that_the_watch_has_not_told_yet_is_ours() -> None:
     server: Any = scene.server
     late = Asking(server, scene.known, scene.known)
     asked = await late.ask(CAUSE)
-    assert asked == Asked(CAUSE.name(), None, f"request {CAUSE.name()} is not evaluated yet")
+    assert asked == Asked(
+        CAUSE.name(),
+        None,
+        f"request {CAUSE.name()} was made and is being looked at: kubectl get areq {CAUSE.name()} -n shop",
+    )
     assert scene.names == [CAUSE.name()]
 
 
@@ -207,6 +255,18 @@ async def test_what_no_policy_could_approve_is_not_asked_for() -> None:
     assert scene.calls() == []
     assert scene.asking.paste(CAUSE) == ""
     assert scene.asking.hopeless(CAUSE) == asked.message
+
+
+async def test_whose_groups_nobody_knows_asks_by_themselves() -> None:
+    devs = replace(PODS, match=replace(PODS.match, requesters=(group("devs"), user("zoe"))))
+    scene = Scene(policies=[devs])
+    asked = await scene.ask()
+    assert asked == Asked("", None, "Daypass does not know alice's groups: ask yourself")
+    assert scene.asking.hopeless(CAUSE) == asked.message
+    assert json.loads(scene.asking.paste(CAUSE))["spec"]["durationSeconds"] == 3600
+    known = replace(CAUSE, requester=replace(CAUSE.requester, groups=("system:authenticated",)))
+    assert scene.asking.hopeless(known) == "no policy lets alice ask for it in namespace shop"
+    assert scene.asking.paste(known) == ""
 
 
 async def test_it_asks_for_no_longer_than_policies_grant() -> None:
@@ -280,7 +340,7 @@ def test_the_request_to_paste_is_one_line_and_no_claim_of_ours() -> None:
     assert json.loads(text) == {
         "apiVersion": "daypass.dev/v1alpha1",
         "kind": "AccessRequest",
-        "metadata": {"name": f"ask-{CAUSE.hash[:8]}", "namespace": "shop"},
+        "metadata": {"generateName": "ask-", "namespace": "shop"},
         "spec": {
             "workload": {
                 "serviceAccountName": "agent",

@@ -9,10 +9,12 @@ from typing import Final, Protocol
 
 from daypass.api import convert
 from daypass.api.fields import MIN_DURATION_SECONDS
+from daypass.app.admission.gates.standing import refused_for_good, standing
 from daypass.app.ports import ACCESS_REQUESTS, AlreadyExistsError, ApiError, Clock, Json, Objects
 from daypass.domain import names
 from daypass.domain.causes import Cause
 from daypass.domain.conditions import State, state_of
+from daypass.domain.denials import again_at, is_an_answer
 from daypass.domain.identity import subject_of
 from daypass.domain.matching import could_match
 from daypass.domain.permits import is_spent
@@ -20,10 +22,13 @@ from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.policy import Effect, Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import ActionGrant, Request, WorkloadGrant
+from daypass.domain.times import rfc3339
 from daypass.domain.wording import people
 
 LONGEST_SECONDS: Final = 3600
 """What a request that Daypass makes asks for at most."""
+ASK_PREFIX: Final = "ask-"
+"""Of the names of requests that people paste."""
 MAX_REASON: Final = 1024
 MAX_FINDING: Final = 512
 MAX_FINDINGS: Final = 64
@@ -94,8 +99,9 @@ class Asking:
     async def ask(self, cause: Cause) -> Asked:
         """See to it that there is a request for a cause, unless one was denied; what became of it.
 
-        Rule: one that waits or is in force, with a use left, is enough. After a denial there is no other: the same
-        would be asked of the same people. Where one ended without an answer, or its access did, the next has a number.
+        Rule: one that waits or is in force, with a use left, is enough. After a denial by a person or a Deny policy
+        there is no other: the same would be asked of the same people. Where one ended without an answer, or its access
+        did, the next has a number; where it was denied for want of an Allow policy too, but after a while.
         Never call this on a dry run.
         """
         known = self._found(cause, self.known.made(cause.hash))
@@ -112,34 +118,43 @@ class Asking:
 
     def paste(self, cause: Cause) -> str:
         """The request as one line of JSON, to be made by a person; empty where no policy could approve it."""
-        allowing = self._allowing(cause)
+        allowing = self._allowing(cause) or self._allowing_by_group(cause)
         if not allowing:
             return ""
         grant = cause.grant
         if isinstance(grant, WorkloadGrant):
             grant = replace(grant, owner=None, authors=(), authors_unknown=False)
+        else:
+            grant = replace(grant, parties=(), party_groups=())
         body = convert.request_json(
             cause.namespace,
-            f"ask-{cause.hash[:8]}",
+            "",
             replace(grant, findings=()),
             reason=shortened(escaped(cause.summary), LONGEST_SUMMARY),
             duration_seconds=self._seconds(allowing),
         )
+        # Pasted once more after it has ended, it has another name.
+        body["metadata"] = {"generateName": ASK_PREFIX, "namespace": cause.namespace}
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
     def hopeless(self, cause: Cause) -> str:
         """Why asking would be of no use; empty where it may be."""
-        return "" if self._allowing(cause) else _nobody(cause)
+        return "" if self._allowing(cause) else self._nobody(cause)
 
     def _found(self, cause: Cause, made: Sequence[Request]) -> Asked | None:
         """What there is to say of the requests that are there already; None where another may be made."""
         own = [(one, state_of(one.record)) for one in made if _is_for(one, cause)]
         for one, state in own:
             if (state is None or not state.final) and not is_spent(one):
-                return Asked(one.name, state, _standing(one, state))
-        for one, state in own:
-            if state is State.DENIED:
-                return Asked(one.name, state, _standing(one, state))
+                return Asked(one.name, state, standing(one))
+        denied = [one for one, state in own if state is State.DENIED]
+        policies = self.known.policies()
+        for one in denied:
+            if is_an_answer(one, policies):
+                return Asked(one.name, State.DENIED, refused_for_good(one))
+        if denied and self.clock.now() < (again := again_at(denied)):
+            last = max(denied, key=lambda one: one.record.end_time or one.creation_time)
+            return Asked(last.name, State.DENIED, f"{standing(last)}; it is asked again from {rfc3339(again)} on")
         return None
 
     def _is_over(self, told: _Told) -> bool:
@@ -165,7 +180,7 @@ class Asking:
     def _hindrance(self, cause: Cause, allowing: Sequence[Policy]) -> Asked | None:
         """Why it would be of no use to ask."""
         if not allowing:
-            return Asked("", None, _nobody(cause))
+            return Asked("", None, self._nobody(cause))
         waiting = {one.name for one in self.known.permits(cause.namespace) if one.cause and _waits_for(one, cause)}
         waiting |= {making.name() for making in self._making.values() if _same_asker(making, cause)}
         now = time.monotonic()
@@ -226,7 +241,30 @@ class Asking:
 
     def _allowing(self, cause: Cause) -> list[Policy]:
         """The Allow policies that could match the request."""
-        request = Request(
+        request = self._imagined(cause)
+        candidates = self.known.policies().candidates(request)
+        return [one for one in candidates if one.effect is Effect.ALLOW and could_match(one, request)]
+
+    def _allowing_by_group(self, cause: Cause) -> list[Policy]:
+        """The Allow policies that could match if the requester, whose groups nobody knows, were in those they name."""
+        if cause.requester.groups:
+            return []
+        request, found = self._imagined(cause), []
+        for policy in self.known.policies().candidates(request):
+            groups = tuple(one.name for one in policy.match.requesters or () if one.kind == "Group")
+            member = replace(request, requester=replace(cause.requester, groups=groups))
+            if policy.effect is Effect.ALLOW and groups and could_match(policy, member):
+                found.append(policy)
+        return found
+
+    def _nobody(self, cause: Cause) -> str:
+        if self._allowing_by_group(cause):
+            return f"Daypass does not know {cause.requester.username}'s groups: ask yourself"
+        return _nobody(cause)
+
+    def _imagined(self, cause: Cause) -> Request:
+        """The request, before it is made."""
+        return Request(
             uid="",
             namespace=cause.namespace,
             name=cause.name(),
@@ -239,8 +277,6 @@ class Asking:
             reason=cause.reason,
             spec={},
         )
-        candidates = self.known.policies().candidates(request)
-        return [one for one in candidates if one.effect is Effect.ALLOW and could_match(one, request)]
 
     def _seconds(self, allowing: Sequence[Policy]) -> int:
         limits = [one.limits.max_duration_seconds for one in allowing if one.limits.max_duration_seconds is not None]
@@ -266,12 +302,6 @@ def _nobody(cause: Cause) -> str:
         others = [one for one in cause.grant.authors if one != cause.requester.username]
         others += ["others whom nobody knows"] if cause.grant.authors_unknown else []
     return f"{text} for what was also made by {', '.join(others)}" if others else text
-
-
-def _standing(request: Request, state: State | None) -> str:
-    ready = request.record.condition("Ready")
-    text = f": {ready.message}" if ready is not None and ready.message else ""
-    return f"request {request.name} is {state.value if state is not None else 'not evaluated yet'}{text}"
 
 
 def _waits_for(request: Request, cause: Cause) -> bool:
