@@ -38,7 +38,6 @@ def with_metadata(**metadata: object) -> Json:
         {"selfLink": "/api"},
         {"annotations": {}},
         {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
-        {"annotations": {"daypass.dev/digest-only": "true"}},
     ],
     ids=str,
 )
@@ -53,6 +52,7 @@ def test_what_the_api_server_sets_is_not_covered(metadata: Json) -> None:
         {"namespace": "other"},
         {"labels": {"app": "web"}},
         {"annotations": {"a": "b"}},
+        {"annotations": {"daypass.dev/digest-only": "true"}},
         {"finalizers": []},
         {"ownerReferences": [{"kind": "Pod", "name": "a"}]},
         {"tomorrow": 1},
@@ -61,6 +61,13 @@ def test_what_the_api_server_sets_is_not_covered(metadata: Json) -> None:
 )
 def test_what_somebody_wrote_is_covered(metadata: Json) -> None:
     assert digest(with_metadata(**metadata)) != digest(CLAIM)
+
+
+def test_t55_a_pods_copy_of_its_manifest_is_covered() -> None:
+    """A container can read it, and nobody checks that it is the manifest."""
+    copies = [{"annotations": {"kubectl.kubernetes.io/last-applied-configuration": text}} for text in ("{}", "reboot")]
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", **copy}} for copy in copies]
+    assert digest(pods[0]) != digest(pods[1])
 
 
 def test_status_is_covered_only_where_it_is_what_is_written() -> None:
@@ -87,6 +94,7 @@ def test_numbers_stay_apart_beyond_2_to_the_53() -> None:
     first, second = {"spec": {"n": 2**53}}, {"spec": {"n": 2**53 + 1}}
     assert digest(first) != digest(second)
     assert content(first) != first
+    assert digest(first) != digest({"spec": {"n": {"$integer": str(2**53)}}})
     assert written(first) == first
 
 

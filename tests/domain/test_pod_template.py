@@ -10,6 +10,7 @@ import yaml
 
 from daypass.app.digests import pod_template_digest
 from daypass.domain.pod_template import projection
+from daypass.domain.workloads import pod_of
 from daypass.signing.canonical import canonical_json
 
 Json = dict[str, Any]
@@ -115,3 +116,113 @@ def test_t49_a_padded_pod_is_digested_to_its_last_character() -> None:
     first = digest({"spec": {"containers": containers}})
     containers[999]["env"][29]["value"] = "w"  # type: ignore[index]
     assert digest({"spec": {"containers": containers}}) != first
+
+
+KEYS = (
+    *("mode", "kubectl.kubernetes.io/last-applied-configuration", "daypass.dev/digest-only", "daypass.dev/held"),
+    *("daypass.dev/held-for", "daypass.dev/authors", "kubernetes.io/config.seen", "pod-template-hash", "job-name"),
+    *("controller-revision-hash", "batch.kubernetes.io/job-completion-index", "cni.example.com/address"),
+)
+WHERE = ("labels", "annotations")
+DEPLOYED = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-6d5f8c4b7d", "uid": "u", "controller": True}
+
+
+def reading(how: str, where: str, key: str) -> Json:
+    """The spec of a pod of which one container reads this, in one of the ways that there are."""
+    one, everything = (
+        [{"path": "p", "fieldRef": {"apiVersion": "v1", "fieldPath": path}}]
+        for path in (f"metadata.{where}['{key}']", f"metadata.{where}")
+    )
+    variable = [{"name": "V", "valueFrom": {"fieldRef": one[0]["fieldRef"]}}]
+    parts: dict[str, Json] = {
+        "variable": {"containers": [{"name": "app", "env": variable}]},
+        "init container's variable": {"initContainers": [{"name": "app", "env": variable}]},
+        "debugger's variable": {"ephemeralContainers": [{"name": "app", "env": variable}]},
+        "file": {"volumes": [{"name": "v", "downwardAPI": {"items": one}}]},
+        "projected file": {"volumes": [{"name": "v", "projected": {"sources": [{"downwardAPI": {"items": one}}]}}]},
+        "file of all": {"volumes": [{"name": "v", "downwardAPI": {"items": everything}}]},
+        "projected file of all": {
+            "volumes": [{"name": "v", "projected": {"sources": [{"downwardAPI": {"items": everything}}]}}]
+        },
+    }
+    return {"containers": [{"name": "app", "image": "a"}], **parts[how]}
+
+
+@pytest.mark.parametrize("owners", [[], [DEPLOYED]], ids=["bare", "deployed"])
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("variable", "init container's variable", "debugger's variable", "file", "projected file"),
+        *("file of all", "projected file of all"),
+    ],
+)
+def test_t55_what_a_pod_reads_of_itself_changes_its_digest(how: str, where: str, key: str, owners: list[Json]) -> None:
+    """On a running pod as on a new one, under whatever name: text that is put there, changed or taken away."""
+    running = {"conditions": [{"type": "PodScheduled", "status": "True"}], "phase": "Running"}
+    for status in ({}, running):
+        found = [
+            digest(
+                {
+                    "metadata": {"ownerReferences": owners, where: said},
+                    "spec": reading(how, where, key),
+                    "status": status,
+                }
+            )
+            for said in ({}, {key: ""}, {key: "true"}, {key: "echo harmless"}, {key: "reboot"})
+        ]
+        assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_what_a_pod_does_not_read_of_itself_changes_nothing(where: str) -> None:
+    for key in KEYS:
+        found = {
+            digest({"metadata": {where: said}, "spec": reading("variable", where, "other")})
+            for said in ({}, {key: "true"}, {key: "reboot"})
+        }
+        assert len(found) == 1, key
+
+
+def test_a_node_affinity_that_a_daemon_set_requires_is_in_none_of_its_pods() -> None:
+    """Its controller puts the one node in its place, so no digest of a pod can cover it; its node selector is covered."""
+
+    def made(**spec: object) -> str:
+        template = {"spec": {"containers": [{"name": "a"}], **spec}}
+        workload = {
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "metadata": {"name": "a"},
+            "spec": {"template": template},
+        }
+        return digest(pod_of(workload))
+
+    terms = [
+        [{"matchExpressions": [{"key": "tier", "operator": "In", "values": [tier]}]}] for tier in ("sandbox", "prod")
+    ]
+    required = [
+        {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": one}}}
+        for one in terms
+    ]
+    preferred = [
+        {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": one[0]}]}}
+        for one in terms
+    ]
+    assert made(affinity=required[0]) == made(affinity=required[1])
+    assert made(affinity=preferred[0]) != made(affinity=preferred[1])
+    assert made(nodeSelector={"tier": "sandbox"}) != made(nodeSelector={"tier": "prod"})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (2**53, {"$integer": str(2**53)}),
+        ({"$integer": "7"}, {"$$integer": "7"}),
+        ({"$$integer": "7"}, {"$$$integer": "7"}),
+        ({"$integer": 2**53}, {"$integer": {"$integer": str(2**53)}}),
+        (-(2**53), 2**53),
+    ],
+)
+def test_no_object_looks_like_a_number(first: object, second: object) -> None:
+    assert digest({"spec": {"n": first}}) != digest({"spec": {"n": second}})

@@ -24,6 +24,18 @@ def test_a_node_that_the_scheduler_chose_is_no_finding() -> None:
     assert what_runs({"spec": {"nodeName": "node-1", "containers": []}, "status": status}) == ()
 
 
+def test_a_node_that_a_daemon_set_chose_is_a_finding() -> None:
+    """Anybody can name a DaemonSet as a pod's owner, and its digest is the same on all nodes."""
+    here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]}}
+    spec = {"affinity": {"nodeAffinity": required}, "containers": []}
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": True}
+    (line,) = what_runs({"metadata": {"ownerReferences": [owner]}, "spec": spec})
+    assert line.startswith("the node is chosen by DaemonSet agent, or by whoever says to be it: the digest is the same")
+    assert what_runs({"spec": spec}) == ()
+    assert what_runs({"metadata": {"ownerReferences": [owner]}, "spec": {}}) == ()
+
+
 def test_annotations_that_nodes_may_obey_are_shown() -> None:
     pod = {"metadata": {"annotations": {"cdi.k8s.io/gpu": "nvidia.com/gpu=all", "note": "x"}}, "spec": {}}
     assert what_runs(pod) == ("annotation cdi.k8s.io/gpu: nvidia.com/gpu=all, which nodes may obey",)

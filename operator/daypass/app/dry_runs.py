@@ -106,7 +106,7 @@ async def _pod(manifest: dict[str, Any], target: Target, calls: DryRuns, ordinal
         pod = pod_of(manifest, ordinal)
     except ValueError as error:
         raise ManifestError(str(error)) from None
-    return await calls.create(target.resource, pod, target.namespace, dry_run=True)
+    return _unmarked(await calls.create(target.resource, pod, target.namespace, dry_run=True))
 
 
 async def _object(manifest: dict[str, Any], target: Target, calls: DryRuns) -> Json:
@@ -114,6 +114,15 @@ async def _object(manifest: dict[str, Any], target: Target, calls: DryRuns) -> J
     annotations = {**(body["metadata"].get("annotations") or {}), ANNOTATION_DIGEST_ONLY: "true"}
     body["metadata"] = {**body["metadata"], "annotations": annotations}
     try:
-        return await calls.create(target.resource, body, target.namespace, dry_run=True)
+        return _unmarked(await calls.create(target.resource, body, target.namespace, dry_run=True))
     except AlreadyExistsError:
-        return await calls.dry_apply(target.resource, target.name, body, target.namespace)
+        return _unmarked(await calls.dry_apply(target.resource, target.name, body, target.namespace))
+
+
+def _unmarked(answer: Json) -> Json:
+    """Without the mark of a call that only asks: in earnest nobody may have it for nothing, since a pod may read it."""
+    metadata = answer.get("metadata") or {}
+    annotations = {
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key != ANNOTATION_DIGEST_ONLY
+    }
+    return {**answer, "metadata": {**metadata, "annotations": annotations}}

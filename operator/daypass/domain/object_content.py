@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from daypass.domain.exact_numbers import exact
-from daypass.domain.names import ANNOTATION_DIGEST_ONLY
 
 _SERVER_SET: Final = frozenset(
     {
@@ -20,8 +19,7 @@ _SERVER_SET: Final = frozenset(
     }
 )
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-"""The manifest once more, in kubectl's own spelling."""
-_IGNORED_ANNOTATIONS: Final = frozenset({LAST_APPLIED, ANNOTATION_DIGEST_ONLY})
+"""The manifest once more, in kubectl's own spelling; or any other text, for nobody checks that."""
 _GENERATED: Final = re.compile("[bcdfghjklmnpqrstvwxz2456789]{5}")
 """What the API server adds to a generateName: five of these characters."""
 _LONGEST_PREFIX: Final = 58
@@ -31,8 +29,9 @@ _LONGEST_PREFIX: Final = 58
 def content(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
     """What ``objectDigest`` is over: the object without ``status`` and without the metadata that the API server sets.
 
-    Rule: kind, name, labels, annotations, finalizers, owners and all other fields stay, unknown ones too. A name made
-    from ``generateName`` goes, because it is another at each call. An operation on ``status`` keeps the status: that
+    Rule: kind, name, labels, annotations, finalizers, owners and all other fields stay, unknown ones too. The copy of
+    the manifest that kubectl keeps goes, but for a pod's, which its containers can read. A name made from
+    ``generateName`` goes, because it is another at each call. An operation on ``status`` keeps the status: that
     is what it writes. Raises ValueError for an object that is nested without end.
     """
     return dict(exact(written(obj, subresource)))
@@ -43,7 +42,8 @@ def written(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
     kept = {key: value for key, value in obj.items() if key != "status" or subresource == "status"}
     metadata = kept.get("metadata")
     if isinstance(metadata, Mapping):
-        kept["metadata"] = _metadata(metadata)
+        is_pod = (obj.get("apiVersion"), obj.get("kind")) == ("v1", "Pod")
+        kept["metadata"] = _metadata(metadata, frozenset() if is_pod else frozenset({LAST_APPLIED}))
     return kept
 
 
@@ -56,14 +56,12 @@ def has_generated_name(obj: Mapping[str, Any]) -> bool:
     return bool(prefix) and isinstance(prefix, str) and isinstance(name, str) and _is_generated(prefix, name)
 
 
-def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(metadata: Mapping[str, Any], ignored: frozenset[str]) -> dict[str, Any]:
     kept = {key: value for key, value in metadata.items() if key not in _SERVER_SET}
     if has_generated_name({"metadata": kept}):
         del kept["name"]
     if isinstance(kept.get("annotations"), Mapping):
-        kept["annotations"] = {
-            key: value for key, value in kept["annotations"].items() if key not in _IGNORED_ANNOTATIONS
-        }
+        kept["annotations"] = {key: value for key, value in kept["annotations"].items() if key not in ignored}
     return {key: value for key, value in kept.items() if value not in ({}, [], None, "")}
 
 

@@ -14,6 +14,9 @@ JOB_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 _NUMBER: Final = re.compile("0|[1-9][0-9]{0,9}")
 _HASH: Final = re.compile("[bcdfghjklmnpqrstvwxz2456789]{1,10}")
 """The alphabet of Kubernetes' own hashes (rand.SafeEncodeString)."""
+_UID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LABEL_VALUE: Final = re.compile("[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+"""A name, which is lower case, as a label can hold it."""
 _FAILURE_COUNTS: Final = frozenset(
     {"batch.kubernetes.io/job-index-failure-count", "batch.kubernetes.io/job-index-ignored-failure-count"}
 )
@@ -64,8 +67,10 @@ class Maker:
         """The pod's completion index, if a Job made it."""
         return self.index if self.is_a("batch", "Job") else ""
 
-    def sets(self, key: str, value: str) -> bool:
-        """Whether this label or annotation, with this value, is the controller's own word."""
+    def sets(self, where: str, key: str, value: str) -> bool:
+        """Whether this one of the ``labels`` or ``annotations``, with this value, is the controller's own word."""
+        if where == "annotations":
+            return bool(self.completion) and (key, value) == (JOB_INDEX, self.completion)
         match self.group, self.kind:
             case "apps", "ReplicaSet":
                 return key == "pod-template-hash" and _is_hash(value) and self.name.endswith(f"-{value}")
@@ -79,16 +84,21 @@ class Maker:
                     ("apps.kubernetes.io/pod-index", self.ordinal),
                 }
             case "batch", "Job":
-                counted = key in _FAILURE_COUNTS and _NUMBER.fullmatch(value) is not None
-                return counted or (key, value) in {
-                    (JOB_INDEX, self.index),
-                    ("controller-uid", self.uid),
-                    ("batch.kubernetes.io/controller-uid", self.uid),
-                    ("job-name", self.name),
-                    ("batch.kubernetes.io/job-name", self.name),
-                }
+                return self._job_sets(key.removeprefix("batch.kubernetes.io/"), key, value)
             case _:
                 return False
+
+    def _job_sets(self, bare: str, key: str, value: str) -> bool:
+        if bare == "controller-uid":
+            return value == self.uid and _UID.fullmatch(value) is not None
+        if bare == "job-name":
+            return value == self.name and _LABEL_VALUE.fullmatch(value) is not None
+        return bool(self.completion) and (key, value) == (JOB_INDEX, self.completion)
+
+    def counts(self, where: str, key: str, value: str) -> bool:
+        """Whether it is a number of the pod's failed forerunners, which the controller of an Indexed Job keeps there."""
+        counted = where == "annotations" and key in _FAILURE_COUNTS and _NUMBER.fullmatch(value) is not None
+        return counted and bool(self.completion)
 
 
 def _is_hash(value: str) -> bool:

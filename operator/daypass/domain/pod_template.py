@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from daypass.domain.exact_numbers import exact
-from daypass.domain.names import ANNOTATION_DIGEST_ONLY, LABEL_HELD
-from daypass.domain.object_content import LAST_APPLIED
+from daypass.domain.names import ANNOTATION_HELD_FOR, LABEL_HELD, SCHEDULING_GATE
 from daypass.domain.pod_makers import JOB_INDEX, Maker
 
 VERSION: Final = 1
@@ -40,7 +39,9 @@ RUNTIME_ANNOTATIONS: Final = (
 """Beginnings of annotations by which kubelets, container runtimes and network plugins change how a pod runs."""
 PLUGIN_ANNOTATION: Final = ".nri."
 """What the annotations for plugins of containerd's NRI have in their names."""
-_OURS: Final = frozenset({LABEL_HELD, ANNOTATION_DIGEST_ONLY, LAST_APPLIED})
+_HOLD: Final = frozenset({("labels", LABEL_HELD), ("annotations", ANNOTATION_HELD_FOR)})
+_SET_BY_CONTROLLER: Final = {"setBy": "controller"}
+"""Stands for a label or annotation that is the controller's own word: an object, since each of them is a text."""
 
 Json = dict[str, Any]
 
@@ -50,7 +51,7 @@ def projection(pod: Mapping[str, Any]) -> Json:
 
     Rule: the whole spec, but for what controllers, the API server and the scheduler set for each pod, and of the
     metadata the labels and annotations that a container reads by the downward API: they are its input, as ``env`` is;
-    and the annotations that runtimes are known to obey.
+    and the annotations that runtimes are known to obey. So a change of what a running pod reads changes it too.
     Raises ValueError for an object that is nested without end.
     """
     maker = Maker.of(pod)
@@ -95,6 +96,18 @@ def _leave_out_placement(pod: Mapping[str, Any], spec: Json, maker: Maker) -> No
         required = _inner(node_affinity, "requiredDuringSchedulingIgnoredDuringExecution")
         if _names_one_node(required):
             required["nodeSelectorTerms"] = "$(node)"
+
+
+def daemon_set_on_one_node(pod: Mapping[str, Any]) -> str:
+    """The DaemonSet that the pod names as its controller, if it asks for one node as such pods do; else empty.
+
+    Of such a pod the digest does not cover the node; nor any other required affinity to nodes in the DaemonSet's
+    template, because the controller puts the one node in its place, so that no pod has it.
+    """
+    maker = Maker.of(pod)
+    affinity = _inner(_inner(_inner(pod, "spec"), "affinity"), "nodeAffinity")
+    one_node = _names_one_node(_inner(affinity, "requiredDuringSchedulingIgnoredDuringExecution"))
+    return maker.name if one_node and maker.is_a("apps", "DaemonSet") else ""
 
 
 def is_scheduled(pod: Mapping[str, Any]) -> bool:
@@ -188,9 +201,14 @@ def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
 
 
 def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
-    """The labels and annotations that decide, or that containers read, without the controller's and Daypass's own."""
+    """The labels and annotations that decide, or that containers read, whatever their names.
+
+    Why not leave out kubectl's or our own: anybody can write any text into them. Only the marks of the hold go,
+    as long as the pod is held: nothing of it runs.
+    """
     annotations = obeyed(pod)
     found: dict[str, Json] = {"annotations": annotations} if annotations else {}
+    held = any(gate.get("name") == SCHEDULING_GATE for gate in _items(_inner(pod, "spec"), "schedulingGates"))
     for reference in _field_references(spec):
         field = _METADATA_FIELD.fullmatch(str(reference.get("fieldPath")))
         if field is None:
@@ -198,7 +216,11 @@ def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
         where, only = field[1], field[2]
         values = _inner(_inner(pod, "metadata"), where)
         wanted = values if only is None else {only: values[only]} if only in values else {}
-        kept = {key: value for key, value in wanted.items() if key not in _OURS and not maker.sets(key, str(value))}
+        kept = {
+            key: _SET_BY_CONTROLLER if maker.sets(where, key, str(value)) else value
+            for key, value in wanted.items()
+            if not maker.counts(where, key, str(value)) and not (held and (where, key) in _HOLD)
+        }
         found.setdefault(where, {}).update(kept)
     return found
 

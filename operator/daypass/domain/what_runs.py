@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from daypass.domain.plain_text import escaped, shortened
-from daypass.domain.pod_template import is_obeyed, is_scheduled
+from daypass.domain.pod_template import daemon_set_on_one_node, is_obeyed, is_scheduled
 
 MOST_LINES: Final = 64
 LONGEST_LINE: Final = 512
@@ -75,9 +75,9 @@ def _programs(role: str, container: Json) -> Iterator[str]:
     if command:
         yield f"{role}: {image}, command: {shlex.join([*command, *arguments])}"
     elif arguments:
-        yield f"{role}: {image}, its own command with arguments: {shlex.join(arguments)}"
+        yield f"{role}: {image}, the image's own command with arguments: {shlex.join(arguments)}"
     else:
-        yield f"{role}: {image}, its own command"
+        yield f"{role}: {image}, the image's own command"
     hooks = [(name, _inner(_inner(container, "lifecycle"), name)) for name in _HOOKS]
     for name, handler in (*hooks, *((name, _inner(container, name)) for name in _PROBES)):
         words = _words(_inner(handler, "exec"), "command")
@@ -88,6 +88,12 @@ def _programs(role: str, container: Json) -> Iterator[str]:
 def _node(pod: Json, spec: Json) -> Iterator[str]:
     if spec.get("nodeName") and not is_scheduled(pod):
         yield f"asks for node {spec['nodeName']} by name, so that no scheduler chooses"
+    daemon_set = daemon_set_on_one_node(pod)
+    if daemon_set:
+        yield (
+            f"the node is chosen by DaemonSet {daemon_set}, or by whoever says to be it: the digest is the same on every"
+            " node, whatever node affinity the DaemonSet requires; its nodeSelector is part of the digest"
+        )
 
 
 def _obeyed(pod: Json) -> Iterator[str]:
