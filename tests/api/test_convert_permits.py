@@ -37,7 +37,7 @@ ALL_OF_WORKLOAD = WorkloadGrant(
     authors_unknown=True,
     findings=("runs busybox:1.37",),
 )
-ALL_OF_ACTION = ActionGrant("connect", "", "pods", "exec", "web-1", DIGEST, 3, ("runs sh",))
+ALL_OF_ACTION = ActionGrant("connect", "", "pods", "exec", "web-1", DIGEST, 3, ("runs sh",), ("eve",), ("ops",))
 EXEC = ActionPattern(("connect",), ("",), ("pods/exec",))
 
 

@@ -252,6 +252,29 @@ async def test_t44_nothing_pushes_the_gated_subject_out_of_sight() -> None:
     assert said in answer.message
 
 
+async def test_t44_a_made_request_names_whom_a_binding_gives_a_role() -> None:
+    scene = Scene(gated(BINDINGS, request=True))
+    subjects = [
+        {"kind": "User", "name": "bob"},
+        {"kind": "Group", "name": "ops"},
+        {"kind": "ServiceAccount", "namespace": "ci", "name": "gate"},
+        {"kind": "User", "name": "hidden\u202e"},
+        *({"kind": "User", "name": f"u{number}"} for number in range(80)),
+    ]
+    await scene.ask(a_binding(*subjects))
+    (made,) = (body for key, body in scene.server.objects.items() if key[0] == "accessrequests")
+    action = made["spec"]["action"]
+    assert action["parties"][:3] == ["bob", "system:serviceaccount:ci:gate", "u0"]
+    assert len(action["parties"]) == 64
+    assert action["partyGroups"] == ["ops"]
+    asked = one(a_binding(*subjects)).asked
+    assert (len(asked.parties), asked.party_groups) == (83, ("ops",))
+    pasted = (await Scene(gated(BINDINGS)).ask(a_binding(*subjects))).message
+    assert "parties" not in pasted
+    taken = a_call(resource="rolebindings", group=BINDINGS.groups[0], old=a_binding(*subjects).object)
+    assert one(taken).asked.parties == ()
+
+
 def test_whom_a_binding_no_longer_names_and_what_else_changes_is_told() -> None:
     old = a_binding({"kind": "User", "name": "bob"}, {"kind": "Group", "name": "ops"}).object
     call = a_binding({"kind": "Group", "name": "ops"}, operation=Operation.UPDATE, old=old)

@@ -54,6 +54,8 @@ def test_a_privilege_that_there_is_not_is_refused_with_a_hint(desk: Desk, privil
         {"workload": {**WORKLOAD, "authorsUnknown": False}},
         {"workload": {**WORKLOAD, "findings": ["runs nothing at all"]}},
         {"action": {**DELETION, "findings": ["removes nothing"]}},
+        {"action": {**DELETION, "parties": ["bob"]}},
+        {"action": {**DELETION, "partyGroups": []}},
     ],
 )
 @pytest.mark.parametrize("user", ["alice", "admin"])

@@ -55,7 +55,13 @@ def permit(bare_cluster: Bed, namespace: str) -> Json:
     return dict(answer.json)
 
 
-@pytest.mark.parametrize("what", [{"workload": {**WORKLOAD, **OWN_WORDS}}, {"action": {**ACTION, "findings": ["x"]}}])
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"workload": {**WORKLOAD, **OWN_WORDS}},
+        {"action": {**ACTION, "findings": ["x"], "parties": ["eve"], "partyGroups": ["ops"]}},
+    ],
+)
 def test_t55_the_webhook_asks_for_another(bare_cluster: Bed, namespace: str, what: Json) -> None:
     """Who wanted it is the requester, with no more known of them than their name."""
     body = made(namespace, what)
@@ -81,6 +87,8 @@ def test_people_and_agents_ask_for_workloads_and_actions_as_themselves(bare_clus
         {"workload": {**WORKLOAD, "authorsUnknown": False}},
         {"workload": {**WORKLOAD, "authors": []}},
         {"action": {**ACTION, "findings": ["harmless"]}},
+        {"action": {**ACTION, "parties": ["bob"]}},
+        {"action": {**ACTION, "partyGroups": []}},
     ],
 )
 @pytest.mark.parametrize("who", ["alice", "admin"])

@@ -220,6 +220,19 @@ def test_t55_an_author_that_is_a_listed_service_account_does_not_count_either() 
     assert tally(others.build(), stages, others.approved_by("ci/gate").build().reviews).complete
 
 
+def test_t44_whom_a_binding_gives_a_role_never_approves_it_nor_says_no() -> None:
+    binding = replace(an_action("create rolebindings wider"), parties=("bob",), party_groups=("ops",))
+    asked = asking(binding)
+    stages = an_applied(a_stage())
+    erin = a_person("erin", groups=("approvers", "ops"))
+    for who in (a_person("bob"), erin):
+        assert not tally(asked.build(), stages, asked.approved_by(who).build().reviews).complete
+        assert tally(asked.build(), stages, asked.approved_by(who, "carol").build().reviews).complete
+        assert tally(asked.build(), stages, asked.denied_by(who).build().reviews).denial is None
+        said = objection(asked.build(), stages, who, ReviewDecision.APPROVE, (), digest_confirmed=False)
+        assert said == "this binding names you, or a group that you are in: somebody else must answer"
+
+
 def test_release_is_for_requester_and_subject_alone() -> None:
     asked = asking(a_workload(authors=("bob",)))
     stages = an_applied(a_stage())

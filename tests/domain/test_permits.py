@@ -150,6 +150,18 @@ def test_t07_the_caller_of_an_action_does_not_approve_it() -> None:
     assert permits.action_refusal(permit, a_call(caller="bob"), LATER)
 
 
+@pytest.mark.parametrize(
+    ("users", "groups", "counts"), [(("bob",), (), False), ((), ("approvers",), False), (("eve",), ("ops",), True)]
+)
+def test_t44_whom_a_binding_gives_a_role_does_not_count_whoever_wrote_the_request(
+    users: tuple[str, ...], groups: tuple[str, ...], *, counts: bool
+) -> None:
+    permit = a_permit(an_action("create rolebindings wider"), "bob")
+    call = replace(a_call("create rolebindings wider"), parties=users, party_groups=groups)
+    said = permits.action_refusal(permit, call, LATER)
+    assert said == ("" if counts else "was approved by bob, who had a hand in this and so does not count")
+
+
 def test_an_action_is_covered_with_the_content_that_was_approved() -> None:
     permit = a_permit(replace(an_action("create configmaps data"), object_digest=RUNS))
     assert permits.action_refusal(permit, a_call("create configmaps data", digest=RUNS), LATER) == ""

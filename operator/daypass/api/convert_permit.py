@@ -43,6 +43,8 @@ def action_of(action: Action) -> ActionGrant:
         object_digest=action.object_digest or "",
         max_uses=action.max_uses,
         findings=tuple(action.findings),
+        parties=tuple(map(intern, action.parties)),
+        party_groups=tuple(map(intern, action.party_groups)),
     )
 
 
@@ -102,6 +104,8 @@ def grant_json(grant: WorkloadGrant | ActionGrant) -> Json:
                     "objectDigest": grant.object_digest,
                     "maxUses": grant.max_uses,
                     "findings": list(grant.findings),
+                    "parties": list(grant.parties),
+                    "partyGroups": list(grant.party_groups),
                 }
             ),
         }

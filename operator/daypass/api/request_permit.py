@@ -86,6 +86,16 @@ class Action(CheckedObject):
     findings: list[fields.Finding] = Field(
         default=[], **atomic(64), description="What the operation does, for the reviewer." + _OURS
     )
+    parties: list[fields.Username] = Field(
+        default=[],
+        **atomic(64),
+        description="Whom a binding gives a role, by username: none of them may approve it." + _OURS,
+    )
+    party_groups: list[fields.GroupName] = Field(
+        default=[],
+        **atomic(64),
+        description="The groups to which a binding gives a role: nobody in one of them may approve it." + _OURS,
+    )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

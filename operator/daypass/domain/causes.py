@@ -10,6 +10,7 @@ from daypass.domain import names
 from daypass.domain.authors import MAX_AUTHORS, Authors, is_known_controller
 from daypass.domain.identity import Identity
 from daypass.domain.permits import ActionCall
+from daypass.domain.plain_text import escaped
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.privileges import Finding, condensed
 from daypass.domain.request import ActionGrant, WorkloadGrant
@@ -19,6 +20,8 @@ NAME_DIGITS: Final = 10
 """So that ``kubectl get`` fits a screen; where two causes share them, the second takes a number."""
 MOST_PLACES: Final = 32
 """Lines for privileges: half of what a request holds, the rest is for what the pod runs."""
+MOST_PARTIES: Final = 64
+LONGEST_PARTY: Final = 1024
 PODS_OF_AN_OWNER: Final = 100
 """What a request for an owner's pods asks for: an owner makes new ones when old ones fail."""
 
@@ -88,12 +91,21 @@ def of_action(call: ActionCall, findings: Sequence[str] = ()) -> Cause:
         name=call.name,
         object_digest=call.object_digest,
         findings=tuple(findings),
+        parties=_storable(call.parties),
+        party_groups=_storable(call.party_groups),
     )
     summary = f"{call.caller.username} wants to {call.verb} {operation_text(call)}"
     details = f": {'; '.join(findings)}" if findings else ""
     asked = [call.verb, call.group, call.resource, call.subresource, call.name]
-    cause = _hash("action", call.namespace, call.caller.username, asked, call.object_digest)
+    whom = [grant.parties, grant.party_groups]
+    cause = _hash("action", call.namespace, call.caller.username, asked, call.object_digest, whom)
     return Cause(cause, call.namespace, call.caller, grant, summary, f"{summary}{details}")
+
+
+def _storable(people: Sequence[str]) -> tuple[str, ...]:
+    """Those whom a request can hold; at admission all of them are looked at again, whoever was left out here."""
+    fit = [one for one in people if 0 < len(one) <= LONGEST_PARTY and escaped(one) == one]
+    return tuple(fit[:MOST_PARTIES])
 
 
 def operation_text(call: ActionCall) -> str:

@@ -5,15 +5,16 @@ from collections.abc import Iterable
 from daypass.domain import names
 from daypass.domain.identity import Identity, same_identity
 from daypass.domain.policy import AppliedStage, Approvers, Stage
-from daypass.domain.request import Request, WorkloadGrant
+from daypass.domain.request import ActionGrant, Request, WorkloadGrant
 
 
 def is_party(request: Request, reviewer: Identity) -> bool:
     """Whether the reviewer asks for this: they never count, whatever they may do (T07).
 
-    Rule: the requester, the subject, and who made or changed the workload that the request is for (T55).
+    Rule: the requester, the subject, who made or changed the workload that the request is for (T55), and whom a
+    binding that it is for gives a role (T44).
     """
-    return may_release(request, reviewer) or is_author(request, reviewer)
+    return may_release(request, reviewer) or is_author(request, reviewer) or gains(request, reviewer)
 
 
 def may_release(request: Request, reviewer: Identity) -> bool:
@@ -25,6 +26,14 @@ def is_author(request: Request, reviewer: Identity) -> bool:
     """Whether the reviewer made or changed the workload that the request is for, as far as that is known."""
     grant = request.grant
     return isinstance(grant, WorkloadGrant) and reviewer.username in grant.authors
+
+
+def gains(request: Request, reviewer: Identity) -> bool:
+    """Whether the operation is a binding that gives the reviewer a role, themselves or by a group."""
+    grant = request.grant
+    if not isinstance(grant, ActionGrant):
+        return False
+    return reviewer.username in grant.parties or any(group in grant.party_groups for group in reviewer.groups)
 
 
 def is_listed(approvers: Approvers, reviewer: Identity) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from daypass.domain.eligibility import counts_in, is_author, is_eligible, is_listed, is_party, may_release
+from daypass.domain.eligibility import counts_in, gains, is_author, is_eligible, is_listed, is_party, may_release
 from daypass.domain.identity import Identity, same_identity
 from daypass.domain.policy import AppliedStage
 from daypass.domain.quorum import tally
@@ -57,6 +57,8 @@ def _not_asked(request: Request, stages: Sequence[AppliedStage], reviewer: Ident
         return "you made this request: somebody else must answer it, whatever groups you are in; you may Release it"
     if is_author(request, reviewer):
         return "you made or changed this workload: somebody else must answer, whatever groups you are in"
+    if gains(request, reviewer):
+        return "this binding names you, or a group that you are in: somebody else must answer"
     if is_party(request, reviewer):
         return "this request is for your own access: somebody else must answer it; you may Release it"
     if not stages:

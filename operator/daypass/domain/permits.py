@@ -19,6 +19,20 @@ ELSE: Final = "is about something else"
 
 
 @dataclass(frozen=True, slots=True)
+class Hands:
+    """Who has a hand in something, by username and by group, and so does not count among those who approved it."""
+
+    usernames: Collection[str]
+    groups: Collection[str] = ()
+
+    def approved(self, vote: Review) -> bool:
+        """Whether one of them said Approve."""
+        who = vote.reviewer
+        own = who.username in self.usernames or any(group in self.groups for group in who.groups)
+        return own and vote.decision is ReviewDecision.APPROVE
+
+
+@dataclass(frozen=True, slots=True)
 class ActionCall:
     """One operation as admission sees it, spelled as a request would ask for it."""
 
@@ -35,6 +49,15 @@ class ActionCall:
     caller: Identity
     keys: tuple[str, ...]
     """What makes two calls one use (T47): by the first a use is reserved, any of them is this very call."""
+    parties: tuple[str, ...] = ()
+    """Usernames whom a binding gives a role."""
+    party_groups: tuple[str, ...] = ()
+    """The same for groups."""
+
+    @property
+    def hands(self) -> Hands:
+        """Whose approval does not count: the caller's, and theirs who gain by it (T44, T55)."""
+        return Hands(frozenset((self.caller.username, *self.parties)), frozenset(self.party_groups))
 
 
 def closed(permit: Request, now: datetime) -> str:
@@ -88,7 +111,9 @@ def refusal(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime
     and it was approved by enough people who had no hand in this pod (T55), two at least where not all of those are
     known (T69).
     """
-    return mismatch(permit, pod, needed, now) or disapproval(permit, pod.authors, authors_unknown=pod.authors_unknown)
+    return mismatch(permit, pod, needed, now) or disapproval(
+        permit, Hands(pod.authors), authors_unknown=pod.authors_unknown
+    )
 
 
 def mismatch(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime) -> str:
@@ -110,9 +135,9 @@ def action_refusal(permit: Request, call: ActionCall, now: datetime) -> str:
     """Why an approved request does not cover an operation, in the words "it …"; empty when it does.
 
     Rule: as for pods; the operation, the object's name and, where the request says it, the content are the same, and
-    the caller is the request's subject.
+    the caller is the request's subject. Whom a binding gives a role has a hand in it (T44).
     """
-    return action_mismatch(permit, call, now) or disapproval(permit, (call.caller.username,))
+    return action_mismatch(permit, call, now) or disapproval(permit, call.hands)
 
 
 def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
@@ -131,22 +156,22 @@ def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
     return closed(permit, now) or _none_left(permit, "use", call.keys)
 
 
-def disapproval(permit: Request, authors: Collection[str], *, authors_unknown: bool = False) -> str:
-    """Why the approvals of a request do not count for what these people made, in the words "it …"; else empty.
+def disapproval(permit: Request, hands: Hands, *, authors_unknown: bool = False) -> str:
+    """Why the approvals of a request do not count for what these people have a hand in, in the words "it …"; else empty.
 
-    Rule: the recorded stages are filled by reviews of the recorded digest that came in time, none of them by an
-    author; where an author is unknown, each stage by two people at least. A Deny, Revoke or Release that the
+    Rule: the recorded stages are filled by reviews of the recorded digest that came in time, none of them by
+    those; where an author is unknown, each stage by two people at least. A Deny, Revoke or Release that the
     controller has not acted on yet ends it here. With no stages nobody was asked, and there is nothing to count.
     """
     record = permit.record
     stages = tuple(map(by_two_at_least, record.stages)) if authors_unknown else record.stages
     votes = [vote for vote in permit.reviews if _counts(permit, vote)]
-    result = tally(permit, stages, [vote for vote in votes if not _approved_by(vote, authors)])
+    result = tally(permit, stages, [vote for vote in votes if not hands.approved(vote)])
     if _taken_back(result):
         return "was taken back"
     if not stages or result.complete:
         return ""
-    own = sorted({vote.reviewer.username for vote in votes if _approved_by(vote, authors)})
+    own = sorted({vote.reviewer.username for vote in votes if hands.approved(vote)})
     if own:
         return f"was approved by {', '.join(own)}, who had a hand in this and so does not count"
     if authors_unknown and tally(permit, record.stages, votes).complete:
@@ -162,10 +187,6 @@ def _counts(permit: Request, vote: Review) -> bool:
     if not digest or vote.digest != digest:
         return False
     return vote.decision is not ReviewDecision.APPROVE or deadline is None or vote.time <= deadline
-
-
-def _approved_by(vote: Review, authors: Collection[str]) -> bool:
-    return vote.decision is ReviewDecision.APPROVE and vote.reviewer.username in authors
 
 
 def _taken_back(result: Tally) -> bool:

@@ -71,7 +71,11 @@ class ActionGrant:
     object_digest: str = ""
     max_uses: int = 1
     findings: tuple[str, ...] = ()
-    """Daypass's own word on what the operation does, in requests that it makes itself."""
+    """This and what follows is Daypass's own word, in requests that it makes itself: what the operation does."""
+    parties: tuple[str, ...] = ()
+    """Usernames whom a binding gives a role: they count as requesters (T44, T55)."""
+    party_groups: tuple[str, ...] = ()
+    """The same for groups, and whoever is in one."""
 
 
 Grant: TypeAlias = RoleGrant | RulesGrant | WorkloadGrant | ActionGrant

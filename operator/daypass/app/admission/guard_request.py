@@ -16,7 +16,7 @@ from daypass.domain.times import rfc3339
 
 OWN_WORDS: Final = (
     *(("workload", key) for key in ("owner", "authors", "authorsUnknown", "findings")),
-    ("action", "findings"),
+    *(("action", key) for key in ("findings", "parties", "partyGroups")),
 )
 """Fields of spec that Daypass fills in where it makes a request itself."""
 

@@ -11,7 +11,7 @@ from daypass.app.admission.answer import Call, member
 from daypass.app.admission.answer import Operation as Verb
 from daypass.app.digests import deletion_digest, object_digest
 from daypass.app.ports import Canonical, Json
-from daypass.domain import content_facts, operation_facts
+from daypass.domain import content_facts, names, operation_facts
 from daypass.domain.action_gates import BindingSubject, Operation
 from daypass.domain.object_content import has_generated_name
 from daypass.domain.permits import ActionCall
@@ -83,6 +83,7 @@ def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime)
         object_digest=digest,
         caller=operation.caller,
         keys=keys,
+        **_parties(operation),
     )
     kind = _text(stored, "kind") if not operation.subresource else operation.resource
     # The API server gives a generated name along, or none, depending on its version.
@@ -173,6 +174,20 @@ def _operation(call: Call, verb: str) -> Operation:
 def _subjects(call: Call) -> tuple[BindingSubject, ...]:
     before, after = _named(call.old), _named(call.object)
     return (*before,) if call.object is None else (*(one for one in after if one not in before),)
+
+
+def _parties(operation: Operation) -> dict[str, tuple[str, ...]]:
+    """Whom a binding gives a role, as they are authenticated; a deletion gives nobody anything."""
+    given = operation.subjects if operation.verb != "delete" else ()
+    users = [
+        names.service_account_username(one.namespace or operation.namespace, one.name)
+        if one.kind == "ServiceAccount"
+        else one.name
+        for one in given
+        if one.kind != "Group"
+    ]
+    groups = [one.name for one in given if one.kind == "Group"]
+    return {"parties": tuple(dict.fromkeys(users)), "party_groups": tuple(dict.fromkeys(groups))}
 
 
 def _named(binding: Json | None) -> dict[BindingSubject, None]:

@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeAlias
 from daypass.app.ports import Clock
 from daypass.domain import permits
 from daypass.domain.matching import could_match
-from daypass.domain.permits import ActionCall
+from daypass.domain.permits import ActionCall, Hands
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import AppliedStage, Effect, Policy, Stage
 from daypass.domain.request import PolicyReference, Request
@@ -111,26 +111,26 @@ class Permits:
         return ""
 
     def _pod_refusal(self, pod: PodFacts, needed: Sequence[str]) -> _Refusal:
-        now = self.clock.now()
+        now, hands = self.clock.now(), Hands(pod.authors)
 
         def refusal(permit: Request) -> str:
             return permits.mismatch(permit, pod, needed, now) or self._unproven(
-                permit, pod.authors, authors_unknown=pod.authors_unknown
+                permit, hands, authors_unknown=pod.authors_unknown
             )
 
         return refusal
 
     def _action_refusal(self, call: ActionCall) -> _Refusal:
-        now = self.clock.now()
+        now, hands = self.clock.now(), call.hands
 
         def refusal(permit: Request) -> str:
-            return permits.action_mismatch(permit, call, now) or self._unproven(permit, (call.caller.username,))
+            return permits.action_mismatch(permit, call, now) or self._unproven(permit, hands)
 
         return refusal
 
-    def _unproven(self, permit: Request, authors: Sequence[str], *, authors_unknown: bool = False) -> str:
+    def _unproven(self, permit: Request, hands: Hands, *, authors_unknown: bool = False) -> str:
         return self.unfounded(permit) or permits.disapproval(
-            self.verified(permit), authors, authors_unknown=authors_unknown
+            self.verified(permit), hands, authors_unknown=authors_unknown
         )
 
     def _covering(self, namespace: str, refusal: _Refusal) -> list[Request]:
