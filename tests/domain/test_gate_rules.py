@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from builders import a_deny, a_policy, account, group, user
+from builders import a_policy, account, group, user
 from daypass.domain.gate_bounds import Bounds
-from daypass.domain.gate_rules import doubtful, unanswerable
+from daypass.domain.gate_rules import doubtful
 from daypass.domain.policy import ActionGate, ActionPattern, Gate, IdentityPattern, Policy, WorkloadGate
 from daypass.domain.policy_rules import violations
 
@@ -48,7 +48,12 @@ def test_nothing_is_wrong(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["system:nodes", "system:masters", "system:*", "*:nodes", "system:kube-proxy", "*:*"]
+    "pattern",
+    [
+        *("system:nodes", "system:masters", "system:*", "*:nodes", "system:kube-proxy", "*:*"),
+        *("system:bootstrappers", "*:bootstrappers", "system:bootstrappers:kubeadm:default-node-token"),
+        *("system:bootstrappers:*", "system:bootstrap:*", "*:*:*:*"),
+    ],
 )
 @pytest.mark.parametrize("kind", ["User", "Group"])
 def test_t45_a_pattern_that_covers_nodes_or_components_is_refused(kind: str, pattern: str) -> None:
@@ -127,41 +132,3 @@ def test_a_namespace_that_both_parts_of_a_gate_inherit_is_told_once() -> None:
     named = ("kube-system",)
     gate = gated("Devices", namespaces=named, actions=(ActionGate(named, DELETION),), policy=a_policy(namespaces=named))
     assert told(gate) == ["spec.match.namespaces[0]: kube-system can't be gated: the cluster needs it to run"]
-
-
-def warned(policy: Policy, *others: Policy) -> list[str]:
-    return [one.path for one in unanswerable(policy, others)]
-
-
-def test_a_gate_that_no_policy_answers_is_told() -> None:
-    gate = gated("HostPorts", "Devices:nvidia.com/gpu", actions=(ActionGate(("shop",), DELETION),))
-    assert warned(gate) == [
-        "spec.gate.workloads.privileges[0]",
-        "spec.gate.workloads.privileges[1]",
-        "spec.gate.actions[0]",
-    ]
-    pods = a_policy("pods", roles=(), privileges=("Baseline",))
-    devices = a_policy("devices", roles=(), privileges=("Devices",), namespaces=None)
-    actions = a_policy("actions", roles=(), actions=(ActionPattern(("delete", "create"), ("*",), ("*",)),))
-    assert warned(gate, pods, actions) == ["spec.gate.workloads.privileges[1]"]
-    assert warned(gate, pods, devices, actions) == []
-    assert warned(replace(gate, match=pods.match), devices, actions) == []
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        a_deny(roles=(), privileges=("HostPorts",)),
-        a_policy("elsewhere", roles=(), privileges=("HostPorts",), namespaces=("other-*",)),
-        a_policy("else", roles=(), privileges=("HostPorts:80",)),
-    ],
-)
-def test_a_policy_answers_where_it_allows_it_in_that_namespace(answer: Policy) -> None:
-    assert warned(gated("HostPorts:443"), answer) == ["spec.gate.workloads.privileges[0]"]
-
-
-def test_an_upper_bound_that_is_narrower_than_the_gate_is_no_mistake() -> None:
-    answer = a_policy("narrow", roles=(), privileges=("HostPathVolumes:/var/*",))
-    assert warned(gated("HostPathVolumes"), answer) == []
-    assert warned(gated("Baseline"), answer) == []
-    assert warned(a_policy()) == []

@@ -4,11 +4,11 @@ A gate that covers what the cluster runs on would stop it (T45), and a privilege
 gate open.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from daypass.domain import gate_bounds, globs, privileges, resources
+from daypass.domain import gate_bounds, privileges, resources
 from daypass.domain.gate_bounds import Bounds
-from daypass.domain.policy import ActionGate, ActionPattern, Effect, IdentityPattern, Policy, WorkloadGate
+from daypass.domain.policy import ActionGate, IdentityPattern, Policy, WorkloadGate
 from daypass.domain.violations import Violation
 
 _ACCOUNTS = "system:serviceaccounts:"
@@ -41,44 +41,6 @@ def _violations(policy: Policy, bounds: Bounds) -> Iterator[Violation]:
         at = f"spec.gate.actions[{number}]"
         yield from _namespaces(action, at, inherited, bounds)
         yield from _identities(action.by, f"{at}.by", bounds)
-
-
-def unanswerable(policy: Policy, others: Iterable[Policy]) -> tuple[Violation, ...]:
-    """What the gate stops and no Allow policy lets anybody ask for: a warning, for that policy may be elsewhere.
-
-    Looked at is whether some Allow policy speaks of it at all, in a namespace of the gate; conditions and requesters
-    are not.
-    """
-    gate = policy.gate
-    if gate is None:
-        return ()
-    found: list[Violation] = []
-    allowing = [one for one in (policy, *others) if one.effect is Effect.ALLOW and one.match.grants is not None]
-    if gate.workloads is not None:
-        granted = [
-            pattern
-            for one in allowing
-            if one.match.grants is not None and _share_namespace(one, gate.workloads.namespaces)
-            for pattern in one.match.grants.privileges
-        ]
-        found += [
-            Violation(f"spec.gate.workloads.privileges[{at}]", _nobody(pattern))
-            for at, pattern in enumerate(gate.workloads.privileges)
-            if not any(privileges.overlaps(one, pattern) for one in granted)
-        ]
-    listed = [pattern for one in allowing if one.match.grants is not None for pattern in one.match.grants.actions]
-    found += [
-        Violation(
-            f"spec.gate.actions[{at}]", _nobody(f"{', '.join(one.pattern.verbs)} {', '.join(one.pattern.resources)}")
-        )
-        for at, one in enumerate(gate.actions)
-        if not any(_share_operation(one.pattern, pattern) for pattern in listed)
-    ]
-    return tuple(found)
-
-
-def _nobody(what: str) -> str:
-    return f"no Allow policy here lets anybody ask for {what}: what the gate stops could never be approved"
 
 
 def _privileges(path: str, patterns: Sequence[str]) -> Iterator[Violation]:
@@ -128,16 +90,3 @@ def _identities(patterns: Sequence[IdentityPattern] | None, path: str, bounds: B
             yield Violation(
                 f"{path}[{at}]", f"ServiceAccounts of {namespace} can't be gated: Daypass itself runs as them"
             )
-
-
-def _share_namespace(policy: Policy, gated: Sequence[str]) -> bool:
-    allowed = policy.match.namespaces
-    return allowed is None or any(globs.intersect_freely(one, other) for one in allowed for other in gated)
-
-
-def _share_operation(gated: ActionPattern, granted: ActionPattern) -> bool:
-    return (
-        any(verb in granted.verbs for verb in gated.verbs)
-        and ("*" in granted.groups or any(group in granted.groups for group in gated.groups))
-        and any(globs.intersect_freely(one, other) for one in gated.resources for other in granted.resources)
-    )

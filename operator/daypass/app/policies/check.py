@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from daypass.api.documents import UnreadableError, documents
 from daypass.app.policies.validation import validate_policy
-from daypass.domain import gate_rules, names, policy_rules
+from daypass.domain import gate_answers, gate_rules, names, policy_rules
 from daypass.domain.expressions import Expressions
 from daypass.domain.gate_bounds import DEFAULT_BOUNDS, Bounds
 from daypass.domain.policy import Effect, Match, Policy
@@ -64,7 +64,7 @@ def check(
 
     Rule: what the webhook would refuse is an error; a name in ``unless`` that is in none of the files is a warning,
     for that policy may be in the cluster already, and so is a gate that stops what no Allow policy in them lets anybody
-    ask for. ``bounds`` is what no gate covers in that cluster. A file that was ``walked`` upon in a folder may hold no policy, but
+    ask for, or Daypass ask for where it makes the requests. ``bounds`` is what no gate covers in that cluster. A file that was ``walked`` upon in a folder may hold no policy, but
     some file must hold one.
     """
     report = Report()
@@ -91,7 +91,7 @@ def check(
             errors += [each for each in policy_rules.violations(policy, others, bounds) if each not in violations]
             warnings = (*policy_rules.unresolved(policy, [*others, *unreadable]), *gate_rules.doubtful(policy))
             if not unreadable:
-                warnings += gate_rules.unanswerable(policy, others)
+                warnings += gate_answers.warnings(policy, others)
             report.warnings += map(one.finding, warnings)
         report.errors += map(one.finding, errors)
         if not errors:
