@@ -90,6 +90,11 @@ class Guarded:
 
         return self.bed.wait_until(told, 15, what=f"{name} is reported on")
 
+    def urls(self) -> set[str]:
+        """Where the API server is to call for the gates."""
+        found = self.bed.request("GET", PATHS["daypass-gates"]).json["webhooks"]
+        return {one["clientConfig"]["url"] for one in found}
+
     def webhooks(self) -> list[str]:
         """Names of all that is gated."""
         found = [self.bed.request("GET", path).json.get("webhooks") or [] for path in PATHS.values()]
@@ -137,8 +142,13 @@ def _metrics(address: str) -> str:
         return str(answer.read().decode())
 
 
-def rotate_paths(bed: Bed) -> None:
-    """``daypass setup --rotate-paths`` under its own ServiceAccount, and the Secrets as a kubelet would bring them."""
+def rotate_paths(bed: Bed, *more: str) -> None:
+    """``daypass setup --rotate-paths`` under its own ServiceAccount, and the Secrets as a kubelet would bring them.
+
+    Returns once the webhook has taken over the new paths, and what else of its folders is said to change.
+    """
+    folders = ("paths", *more)
+    before = [_taken(bed, folder) for folder in folders]
     folder = bed.endpoint.mount_service_account(install.NAMESPACE, "daypass-setup")
     command = [
         *(sys.executable, "-m", "daypass", "setup", "--namespace", install.NAMESPACE, "--url", bed.webhook_url),
@@ -146,3 +156,13 @@ def rotate_paths(bed: Bed) -> None:
     ]
     subprocess.run(command, env=install.environment(), check=True, capture_output=True)
     install.mount_secrets(bed.endpoint)
+    bed.wait_until(
+        lambda: all(_taken(bed, folder) > count for folder, count in zip(folders, before, strict=True)),
+        15,
+        what="the webhook has the new files",
+    )
+
+
+def _taken(bed: Bed, folder: str) -> int:
+    """How often the webhook took over what is in a folder."""
+    return sum("files taken" in line and f"/{folder}" in line for line in bed.webhook.log.splitlines())

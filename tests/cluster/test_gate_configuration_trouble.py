@@ -67,21 +67,15 @@ def test_t52_a_controller_that_was_away_follows_the_path_when_it_is_back(guarded
     guarded.write(a_policy("shop", workloads=workloads("shop")))
     bed.controller.kill()
     rotate_paths(bed)
-    time.sleep(3)  # until the webhook has the new files
     # The path before is answered still.
     answer = guarded.pod("shop", body=a_privileged())
     assert answer.status == 403
     assert "failed calling" not in answer.message
-    before = [one["clientConfig"]["url"] for one in bed.request("GET", PATHS["daypass-gates"]).json["webhooks"]]
+    before = guarded.urls()
     version = policy_version(bed, "shop")
     bed.controller.start()
     bed.controller.wait_ready()
-
-    def followed() -> bool:
-        found = bed.request("GET", PATHS["daypass-gates"]).json["webhooks"]
-        return not {one["clientConfig"]["url"] for one in found} & {*before}
-
-    bed.wait_until(followed, TAKEOVER_SECONDS)
+    bed.wait_until(lambda: not before & guarded.urls(), TAKEOVER_SECONDS)
     assert guarded.pod("shop", body=a_privileged()).status == 403
     # P9: what was said of the policy holds; a new controller has nothing to write about it.
     time.sleep(1)
@@ -91,11 +85,14 @@ def test_t52_a_controller_that_was_away_follows_the_path_when_it_is_back(guarded
 def test_t62_a_new_authority_is_trusted_by_the_gates_before_its_certificate_is_served(guarded: Guarded) -> None:
     bed = guarded.bed
     guarded.write(a_policy("shop", workloads=workloads("shop")))
+    urls = guarded.urls()
     before = bed.request("GET", PATHS["daypass-gates"]).json["webhooks"][0]["clientConfig"]["caBundle"]
     bed.kubectl("delete", "secret", "daypass-ca", "-n", install.NAMESPACE)
     with guarded.hammering(lambda: guarded.pod("shop", body=a_privileged())) as answers:
-        rotate_paths(bed)
-        time.sleep(4)  # until the webhook serves the new certificate
+        rotate_paths(bed, "serving")
+        bed.wait_until(lambda: not urls & guarded.urls(), 15)
+        count = len(answers)
+        bed.wait_until(lambda: len(answers) > count + 25, 15)
     assert bed.request("GET", PATHS["daypass-gates"]).json["webhooks"][0]["clientConfig"]["caBundle"] != before
     assert {answer.status for answer in answers} == {403}
     assert all("failed calling" not in answer.message for answer in answers)

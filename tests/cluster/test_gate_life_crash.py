@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -71,7 +72,8 @@ def test_t37_killed_after_the_uses_and_away_until_the_end_lets_nothing_go(proxy:
     proxy.bed.wait_until(lambda: proxy.controller.pid is None, what="killed")
     assert len(permits.uses("daypass-late")) == 1
     assert permits.held("waits")
-    time.sleep(11)
+    end = datetime.fromisoformat(permits.status("daypass-late")["expirationTime"])
+    proxy.bed.wait_until(lambda: datetime.now(UTC) > end, 15, what="its time is over")
     free_lease(proxy.bed)
     proxy.controller.start()
     permits.until("daypass-late", "Expired", timeout=30)
