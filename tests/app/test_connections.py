@@ -71,7 +71,7 @@ async def test_t42_a_gated_pod_is_entered_under_an_approved_request_only() -> No
     corridor = Corridor(gated())
     answer = await corridor.enter()
     assert not answer.allowed
-    assert "connect pods/exec it: policy p wants an approved request for that" in answer.message
+    assert "exec into pod it: policy p wants an approved request for that" in answer.message
     assert "the pod uses HostPathVolumes:/var/log; runs: id" in answer.message
     (made,) = (body for key, body in corridor.server.objects.items() if key[0] == "accessrequests")
     assert made["spec"]["action"]["subresource"] == "exec"

@@ -30,7 +30,7 @@ async def test_denial_is_told_to_the_pod_and_to_its_owner(scene: HoldScene) -> N
     await scene.run("daypass-1")
     await scene.tend()
     assert scene.held()
-    message = "Stays held: AccessRequest daypass-1 is Denied: Denied by bob."
+    message = "Stays held: AccessRequest daypass-1 was denied by bob."
     assert scene.told.pods[-1] == ("pod", "HoldDenied", message)
     assert scene.told.owners[-1] == ("Job work", "HoldDenied", message)
     assert ("Job work", "Held") in {one[:2] for one in scene.told.owners}

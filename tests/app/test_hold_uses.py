@@ -57,7 +57,7 @@ async def test_action_whose_uses_are_spent_is_used_up(scene: HoldScene) -> None:
     await scene.run("act")
     assert not scene.tending.ends("shop/act")
     assert scene.state("act") == "Expired"
-    assert scene.message("act") == "UsedUp: all its 2 uses are spent."
+    assert scene.message("act") == "All its 2 uses are spent (UsedUp)."
 
 
 @pytest.mark.parametrize(("plural", "spent"), [(SECRETS.plural, True), ("unknown", True), (CLAIMS.plural, False)])

@@ -12,7 +12,7 @@ from cluster.errands import RBAC, Json
 from cluster.gated import a_pod, a_spec, a_workload
 from cluster.operating import BINDINGS, Operated, a_binding
 
-INTO = ("exec", "attach", "portforward")
+INTO = {"exec": "exec into", "attach": "attach to", "portforward": "port-forward to"}
 HOST = "does not have a host assigned"
 """What the API server says of exec into a pod that runs nowhere, once admission has let the call through."""
 NOBODY_RUNS = (400, 500)
@@ -52,7 +52,7 @@ def test_t42_nobody_goes_into_a_gated_pod_without_an_approved_request(shop: Oper
     assert let_in(go_into(shop, how, "harmless"))
     refused = go_into(shop, how)
     assert refused.status == 403
-    assert f"connect pods/{how} it: policy {policy} wants an approved request for that" in refused.message
+    assert f"{INTO[how]} pod it: policy {policy} wants an approved request for that" in refused.message
     assert "the pod uses HostPathVolumes:/var/log" in refused.message
     request = shop.only_request()
     action = shop.get(request)["spec"]["action"]

@@ -162,7 +162,7 @@ def test_t42_exec_is_one_door_by_whatever_method(shop: Operated, method: str) ->
     policy = shop.gate()
     refused = go()
     assert refused.status == 403
-    assert f"connect pods/exec it: policy {policy} wants" in refused.message
+    assert f"exec into pod it: policy {policy} wants" in refused.message
 
 
 def test_t42_reading_the_log_of_a_pod_comes_to_no_gate(shop: Operated) -> None:

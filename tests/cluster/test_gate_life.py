@@ -126,7 +126,7 @@ def test_denial_is_told_on_the_pod_and_on_its_owner(permits: Permits) -> None:
     permits.leave("daypass-three", pod, owner=owner)
     permits.until("daypass-three", "AwaitingApproval")
     assert permits.review("daypass-three", "Deny", "bob", comment="too risky").status == 200
-    expected = "Stays held: AccessRequest daypass-three is Denied: Denied by bob: too risky"
+    expected = "Stays held: AccessRequest daypass-three was denied by bob: too risky"
     assert permits.noted(name, "HoldDenied") == expected
     assert permits.noted("work", "HoldDenied") == expected
     assert permits.held(name)
@@ -183,7 +183,7 @@ def test_t48_uses_are_confirmed_by_what_came_to_pass_and_given_back_else(permits
     )
     permits.removed("persistentvolumeclaims", "data")
     permits.until("spent", "Expired", timeout=20)
-    assert permits.condition("spent", "Ready")["message"] == "UsedUp: its one use is spent."
+    assert permits.condition("spent", "Ready")["message"] == "Its one use is spent (UsedUp)."
     assert [use["confirmed"] for use in permits.uses("spent")] == [True]
     permits.bed.wait_until(lambda: not permits.uses("returned"), 50, what="the use is given back")
     assert permits.state("returned") == "Active"

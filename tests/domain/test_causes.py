@@ -109,7 +109,7 @@ def test_t69_who_changed_a_workload_last_is_who_asks_for_its_pods() -> None:
 def test_nobody_known_asks_as_the_service_account() -> None:
     nobody = causes.of_pod(a_pod(authors=(), unknown=True), NEEDED)
     assert nobody.requester.username == "system:serviceaccount:shop:agent"
-    assert "made by nobody knows whom" in nobody.reason
+    assert "nobody knows who made it" in nobody.reason
 
 
 def test_authors_whom_nobody_knows_are_told() -> None:
@@ -163,3 +163,11 @@ def test_names_come_from_the_cause_and_are_numbered() -> None:
 def test_an_owner_of_any_kind_is_named() -> None:
     owner = OwnerReference("example.com/v1", "Workflow", "w", "u")
     assert causes.of_pod(a_pod(owner=owner), NEEDED).summary.startswith("Workflow w in shop")
+
+
+@pytest.mark.parametrize(
+    ("subresource", "words"), [("exec", "exec into"), ("attach", "attach to"), ("portforward", "port-forward to")]
+)
+def test_going_into_a_pod_reads_as_people_say_it(subresource: str, words: str) -> None:
+    cause = causes.of_action(a_call(f"connect pods/{subresource} s-0", caller="alice"))
+    assert cause.summary == f"alice wants to {words} pod s-0"

@@ -145,9 +145,9 @@ HELD = [
     Held("an approver denied too late", State.REVOKED, an_active(), (DENY,)),
     Held("the requester released", State.RELEASED, an_active(), (a_review("alice", ReviewDecision.RELEASE),)),
     Held("one of two uses is spent", State.ACTIVE, an_active(DELETION, TWO[0])),
-    Held("all uses are spent", State.EXPIRED, an_active(DELETION, *TWO), message="UsedUp: all its 2 uses are spent."),
+    Held("all uses are spent", State.EXPIRED, an_active(DELETION, *TWO), message="All its 2 uses are spent (UsedUp)."),
     Held("the one use is spent", State.EXPIRED, an_active(replace(DELETION, max_uses=1), TWO[0]),
-         message="UsedUp: its one use is spent."),
+         message="Its one use is spent (UsedUp)."),
     Held("the last use is only reserved", State.ACTIVE, an_active(DELETION, TWO[0], a_use("2", confirmed=False))),
     Held("all pods are in: they run on", State.ACTIVE, an_active(LEAVE, *TWO)),
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Final
 import structlog
 
 from daypass.app.grants.journal import About
+from daypass.app.holds.workloads import GONE
 from daypass.app.ports import ACCESS_REQUESTS
 from daypass.domain.conditions import State
 from daypass.kube.events import Recorder
@@ -47,6 +48,10 @@ class KubernetesJournal:
             after=after.value,
             message=message,
         )
+        if after is State.FAILED and message.startswith(GONE):
+            # Nobody needs an answer any more: that is no failure to look into.
+            self._publish(about, GONE, message.removeprefix(f"{GONE}: "), warning=False)
+            return
         note = f"{after.value}: {message}" if REASONS[after] != after.value else message
         self._publish(about, REASONS[after], note, warning=after in WARNINGS)
 

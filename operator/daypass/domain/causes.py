@@ -22,6 +22,7 @@ MOST_PLACES: Final = 32
 """Lines for privileges: half of what a request holds, the rest is for what the pod runs."""
 MOST_PARTIES: Final = 64
 LONGEST_PARTY: Final = 1024
+_GOING_IN: Final = {"exec": "exec into", "attach": "attach to", "portforward": "port-forward to"}
 PODS_OF_AN_OWNER: Final = 100
 """What a request for an owner's pods asks for: an owner makes new ones when old ones fail."""
 
@@ -61,7 +62,7 @@ def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
     privileges = condensed(needed)
     authors, requester = _behind(pod, account)
     what = f"a pod of ServiceAccount {pod.service_account}" if owner is None else f"{owner.kind} {owner.name}"
-    by = f"made by {', '.join(authors)}" if authors else "made by nobody knows whom"
+    by = f"made by {', '.join(authors)}" if authors else "nobody knows who made it"
     also = " and by others whom nobody knows" if pod.authors_unknown and authors else ""
     where = _places(pod.findings, needed)
     grant = WorkloadGrant(
@@ -94,7 +95,7 @@ def of_action(call: ActionCall, findings: Sequence[str] = ()) -> Cause:
         parties=_storable(call.parties),
         party_groups=_storable(call.party_groups),
     )
-    summary = f"{call.caller.username} wants to {call.verb} {operation_text(call)}"
+    summary = f"{call.caller.username} wants to {operation_text(call)}"
     details = f": {'; '.join(findings)}" if findings else ""
     asked = [call.verb, call.group, call.resource, call.subresource, call.name]
     whom = [grant.parties, grant.party_groups]
@@ -109,8 +110,11 @@ def _storable(people: Sequence[str]) -> tuple[str, ...]:
 
 
 def operation_text(call: ActionCall) -> str:
-    """What an operation is on, as kubectl spells it, such as ``deployments.apps/scale checkout``."""
-    return f"{resource_text(call.group, call.resource, call.subresource)} {call.name}"
+    """What is done to what, such as ``update deployments.apps/scale checkout`` or ``exec into pod web``."""
+    going_in = _GOING_IN.get(call.subresource)
+    if (call.verb, call.group, call.resource) == ("connect", "", "pods") and going_in:
+        return f"{going_in} pod {call.name}"
+    return f"{call.verb} {resource_text(call.group, call.resource, call.subresource)} {call.name}"
 
 
 def resource_text(group: str, resource: str, subresource: str) -> str:

@@ -10,6 +10,7 @@ from daypass.app.holds.pods import HeldPod, HeldPods
 from daypass.app.holds.standing import Standings, is_for
 from daypass.domain.conditions import State, state_of
 from daypass.domain.request import Request, WorkloadGrant
+from daypass.domain.wording import denial
 
 TOLD_AT_MOST: Final = 50
 """Pods of one request to which the same is said; their owner is always told."""
@@ -52,7 +53,8 @@ class Telling:
         if state is None or state is State.ACTIVE or ready is None:
             return
         if state.final:
-            message = f"Stays held: AccessRequest {request.name} is {state.value}: {ready.message}"
+            stands = denial(ready.message) if state is State.DENIED else f"is {state.value}: {ready.message}"
+            message = f"Stays held: AccessRequest {request.name} {stands}"
             await self._say(request, REASONS.get(state, ENDED), message, warning=True)
         else:
             message = f"Held for AccessRequest {request.name}: {ready.message}"

@@ -112,7 +112,7 @@ def _refused(doing: Doing, demands: Collection[PolicyDemand], told: str, paste: 
 
 
 def _operation(asked: ActionCall) -> str:
-    return f"{asked.verb} {causes.operation_text(asked)}"
+    return causes.operation_text(asked)
 
 
 def _gates(demands: Collection[PolicyDemand]) -> dict[str, str]:
