@@ -27,7 +27,8 @@ _NOT_KUBE_SYSTEM: Final = Rule(
 _NO_COMPONENTS: Final = Rule(
     "self.kind != 'Group' || !(self.name in ["
     + ", ".join(f"'{group}'" for group in sorted(gate_bounds.UNGATED_GROUPS))
-    + "]) && !self.name.startsWith('system:kube-') && !self.name.startsWith('system:node:')",
+    + "]) && "
+    + " && ".join(f"!self.name.startsWith('{prefix}')" for prefix in gate_bounds.COMPONENT_PREFIXES),
     "nodes, components of the cluster and system:masters can't be gated: name the agents, or a group of theirs",
     lambda one: one.kind != "Group" or not gate_bounds.names_component(one.name),
 )

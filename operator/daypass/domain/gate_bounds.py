@@ -6,8 +6,10 @@ from typing import Final
 from daypass.domain import globs, names
 
 KUBE_SYSTEM: Final = "kube-system"
-UNGATED_GROUPS: Final = frozenset({"system:masters", "system:nodes"})
-"""Groups of callers without whom a cluster that has broken can't be mended."""
+UNGATED_GROUPS: Final = frozenset({"system:bootstrappers", "system:masters", "system:nodes"})
+"""Groups of callers without whom a cluster that has broken can't be mended, and no node joins it."""
+COMPONENT_PREFIXES: Final = ("system:kube-", "system:node:", "system:bootstrap:", "system:bootstrappers:")
+"""Of users and groups: components, nodes, and what is about to become a node."""
 UNGATED_API_GROUPS: Final = frozenset(
     {
         "*",
@@ -15,17 +17,18 @@ UNGATED_API_GROUPS: Final = frozenset(
         "admissionregistration.k8s.io",
         "authentication.k8s.io",
         "authorization.k8s.io",
+        "certificates.k8s.io",
         "coordination.k8s.io",
         "events.k8s.io",
     }
 )
-"""Of the last four every component makes many calls in a second, or the API server asks them itself at admission."""
+"""Of the last five every component makes many calls in a second, the API server asks them itself at admission, or a node
+gets its certificate by them."""
 UNGATED_CORE: Final = frozenset({"events", "nodes", "secrets"})
 """Resources of the core group; of Secrets the chart forbids webhooks at all, for we would be shown them."""
 CONNECTED: Final = frozenset({"pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "services/proxy"})
 """What admission sees as CONNECT, though RBAC calls it create or get."""
 
-_COMPONENT_PREFIXES: Final = ("system:kube-", "system:node:")
 _COMPONENTS: Final = (
     *sorted(UNGATED_GROUPS),
     "system:apiserver",
@@ -33,12 +36,15 @@ _COMPONENTS: Final = (
     "system:kube-proxy",
     "system:kube-scheduler",
     "system:node:a",
+    "system:bootstrap:a",
+    "system:bootstrappers:a",
+    "system:bootstrappers:kubeadm:default-node-token",
 )
 
 
 def names_component(name: str) -> bool:
     """Whether the name of a user or group is that of nodes, of a component of the cluster or of its last administrators."""
-    return name in UNGATED_GROUPS or name.startswith(_COMPONENT_PREFIXES)
+    return name in UNGATED_GROUPS or name.startswith(COMPONENT_PREFIXES)
 
 
 def covers_component(pattern: str) -> bool:
