@@ -1,6 +1,7 @@
 """Decisions that ask the API server: bounded, and never in the way of those that need not."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -179,6 +180,19 @@ async def test_what_is_refused_first_spends_nothing_second(late: tuple[str, ...]
     answer = await _answer(decide, _call("CREATE", "pods"))
     assert answer.message == "no"
     assert "actions begun" not in cases.asked
+
+
+@pytest.mark.parametrize("late", [("pods",), ("actions",), ("pods", "actions")])
+async def test_what_is_given_up_before_it_begins_is_let_go_of_wholly(late: tuple[str, ...]) -> None:
+    """Nobody awaits what a judge would have had to wait for: Python would warn of it, and so fail here."""
+    cases = _UseCases()
+    cases.late = set(late)
+    decide = gates(Gates(cases("pods"), cases("updates"), cases("connections"), cases("actions")))
+    answer = decide(_call("CREATE", "pods"))
+    assert not isinstance(answer, Answer)
+    answer.close()
+    gc.collect()
+    assert not {"pods begun", "actions begun"} & {*cases.asked}
 
 
 @pytest.mark.parametrize("late", [(), ("pods",), ("actions",), ("pods", "actions")])

@@ -1,6 +1,6 @@
 """Who decides which call: the four doors of admission and the use case behind each resource."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -120,7 +120,7 @@ def _both(first: Decide, second: Decide) -> Decide:
             raise
         if isinstance(one, Answer) and isinstance(other, Answer):
             return _together(one, other)
-        return joined(one, other)
+        return _Around(joined(one, other), *(each for each in (one, other) if not isinstance(each, Answer)))
 
     async def joined(one: Answer | _Slow, other: Answer | _Slow) -> Answer:
         try:
@@ -152,6 +152,29 @@ def _drop(answer: Answer | _Slow) -> None:
         answer.close()
 
 
+class _Around(Coroutine[Any, Any, Answer]):
+    """A coroutine that awaits others: closed before it began, it closes them, of which Python would complain too."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, outer: _Slow, *inner: _Slow) -> None:
+        self._outer, self._inner = outer, inner
+
+    def __await__(self) -> Generator[Any, Any, Answer]:
+        return self._outer.__await__()
+
+    def send(self, value: Any) -> Any:  # noqa: ANN401 - as a coroutine takes and gives it
+        return self._outer.send(value)
+
+    def throw(self, *error: Any) -> Any:  # noqa: ANN401 - likewise
+        return self._outer.throw(*error)
+
+    def close(self) -> None:
+        self._outer.close()
+        for one in self._inner:
+            one.close()
+
+
 def _guarded(decide: Decide) -> Decide:
     def guarded(call: Call) -> Answer | _Slow:
         try:
@@ -159,7 +182,9 @@ def _guarded(decide: Decide) -> Decide:
         except Exception:
             log.exception(_LOGGED, resource=call.resource, operation=call.operation.value)
             return _undecided()
-        return answer if isinstance(answer, Answer) else waited(answer, call.resource, call.operation)
+        if isinstance(answer, Answer):
+            return answer
+        return _Around(waited(answer, call.resource, call.operation), answer)
 
     async def waited(answer: _Slow, resource: str, operation: Operation) -> Answer:
         try:
