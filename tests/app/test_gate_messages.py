@@ -23,8 +23,8 @@ def _facts(*findings: Finding, name: str = "web-1", owner: str = "web") -> PodFa
     return PodFacts("shop", name, "u", "agent", findings, "d" * 64, ("alice",), False, reference, a_person("alice"))  # noqa: FBT003
 
 
-def _demand(*privileges: str, policy: str = "gate", hold: bool = False) -> Demand:
-    return Demand(PolicyGate(policy, GateMode.ENFORCE, workloads("shop", hold=hold)), privileges)
+def _demand(*privileges: str, policy: str = "gate", hold: bool = False, mode: GateMode = GateMode.ENFORCE) -> Demand:
+    return Demand(PolicyGate(policy, mode, workloads("shop", hold=hold)), privileges)
 
 
 def test_a_refusal_says_what_where_who_asks_and_what_to_do() -> None:
@@ -64,12 +64,33 @@ def test_t15_hidden_characters_are_spelled_out() -> None:
 
 def test_warnings_fit_a_line() -> None:
     long = _demand(*(f"HostPathVolumes:/{'x' * 50}/{n}" for n in range(9)), policy="p" * 60)
-    for warning in (*messages.early([long]), *messages.warnings([long]), messages.held("", "why " * 99)):
-        assert len(warning) <= 120
+    facts = _facts(LOGS, name="n" * 253)
+    told = (*messages.early([long], "Job " + "j" * 253), *messages.warnings([long], facts))
+    for warning in (*told, messages.held("daypass-0123456789-10", facts, [long])):
+        assert 60 < len(warning) <= 120
+        assert "HostPathVol" in warning
 
 
-def test_a_hold_is_told_as_one() -> None:
-    assert messages.early([_demand("HostPorts", hold=True)]) == (
-        "policy gate: its pods wait for an approval of HostPorts",
+def test_a_warning_says_whose_it_is_what_becomes_of_it_and_why() -> None:
+    assert messages.early([_demand("HostPorts", hold=True)], "Job report") == (
+        "Job report: its pods wait for an approval of HostPorts (policy gate)",
     )
-    assert messages.early([_demand("HostPorts")]) == ("policy gate: its pods need an approved request for HostPorts",)
+    assert messages.early([_demand("HostPorts")], "Job report") == (
+        "Job report: its pods need an approved request for HostPorts (policy gate)",
+    )
+    assert messages.held("daypass-1", _facts(LOGS), [_demand(LOGS.text, hold=True)]) == (
+        "pod web-1: held until daypass-1 is approved for HostPathVolumes:/var/log (policy gate)"
+    )
+
+
+def test_a_gate_that_only_warns_says_what_would_be_and_one_that_records_says_nothing() -> None:
+    holds, denies = (_demand("HostPorts", mode=GateMode.WARN, hold=hold) for hold in (True, False))
+    assert messages.early([holds, denies], "Job report") == (
+        "Job report: its pods would wait for an approval of HostPorts (policy gate)",
+        "Job report: its pods would be refused without an approved request for HostPorts (policy gate)",
+    )
+    assert messages.warnings([holds, denies], _facts(LOGS)) == (
+        "pod web-1: would wait for an approval of HostPorts (policy gate)",
+        "pod web-1: would be refused without an approved request for HostPorts (policy gate)",
+    )
+    assert messages.early([_demand("HostPorts", mode=GateMode.AUDIT)], "Job report") == ()

@@ -108,7 +108,9 @@ async def test_a_hold_asks_and_lets_wait() -> None:
     assert [one["path"] for one in patched.patch] == ["/spec/schedulingGates", "/metadata/labels"]
     answer = await scene.create(held(a_pod()))
     assert (answer.allowed, answer.decision, answer.annotations["request"]) == (True, "Held", "daypass-1")
-    assert answer.warnings == ("held until daypass-1 is approved",)
+    assert answer.warnings == (
+        "pod pod: held until daypass-1 is approved for HostPathVolumes:/var/log (policy gate)",
+    )
     assert (await scene.hold(held(a_pod()))).patch == ()
 
 

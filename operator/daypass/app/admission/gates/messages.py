@@ -8,13 +8,23 @@ from daypass.app.admission.answer import MAX_WARNING
 from daypass.domain.gates import Demand, needed
 from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.pod_facts import PodFacts
-from daypass.domain.policy import OnMissing
+from daypass.domain.policy import GateMode, OnMissing
 
 MAX_MESSAGE: Final = 850
 """With what the API server and a Job's controller put before it, an Event's 1,024 characters hold it."""
 _MOST_POLICIES: Final = 4
 _MOST_PRIVILEGES: Final = 400
 """Characters for the privileges and where they are."""
+_LEAST_PRIVILEGES: Final = 16
+"""Characters that privileges keep in a warning before its policy goes."""
+_LONGEST_NAME: Final = 40
+_FATES: Final = {
+    (GateMode.ENFORCE, OnMissing.HOLD): "wait for an approval of",
+    (GateMode.ENFORCE, OnMissing.DENY): "need an approved request for",
+    (GateMode.WARN, OnMissing.HOLD): "would wait for an approval of",
+    (GateMode.WARN, OnMissing.DENY): "would be refused without an approved request for",
+}
+"""What becomes of pods; where a gate only warns, what would."""
 
 
 def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, paste: str) -> str:
@@ -45,22 +55,27 @@ def unholdable(facts: PodFacts, demands: Sequence[Demand], why: str) -> str:
     return shortened(f"{text}: {why}", MAX_MESSAGE)
 
 
-def early(demands: Iterable[Demand]) -> tuple[str, ...]:
-    """What the maker of a workload is told, a line for each policy."""
+def early(demands: Iterable[Demand], whose: str) -> tuple[str, ...]:
+    """What the maker of a workload, such as ``Job report``, is told, a line for each policy that does more than record."""
     return tuple(
-        _line(demand, "its pods wait for an approval of" if _holds(demand) else "its pods need an approved request for")
+        _line(f"{_short(whose)}: its pods {_FATES[demand.by.mode, demand.by.gate.on_missing]}", demand)
+        for demand in demands
+        if demand.by.mode is not GateMode.AUDIT
+    )
+
+
+def warnings(demands: Iterable[Demand], facts: PodFacts) -> tuple[str, ...]:
+    """What the maker of a pod is told where a gate only warns."""
+    return tuple(
+        _line(f"{_short(_pod(facts))}: {_FATES[GateMode.WARN, demand.by.gate.on_missing]}", demand)
         for demand in demands
     )
 
 
-def warnings(demands: Iterable[Demand]) -> tuple[str, ...]:
-    """What the caller is told where a gate only warns."""
-    return tuple(_line(demand, "without an approved request it uses") for demand in demands)
-
-
-def held(request: str, told: str) -> str:
-    """What the maker of a held pod is told."""
-    return _cut(f"held until {request} is approved" if request else escaped(told))
+def held(request: str, facts: PodFacts, demands: Sequence[Demand]) -> str:
+    """What the maker of a held pod is told: for what it waits, and for which request."""
+    start = f"{_short(_pod(facts))}: held until {request or 'a request'} is approved for"
+    return _fitted(start, needed(demands), policies(demands))
 
 
 def policies(demands: Iterable[Demand]) -> str:
@@ -106,13 +121,27 @@ def _listed(texts: Sequence[str], limit: int) -> str:
     return ", ".join(shown)
 
 
-def _line(demand: Demand, text: str) -> str:
-    return _cut(f"policy {demand.by.policy}: {text} {', '.join(demand.privileges)}")
+def _line(text: str, demand: Demand) -> str:
+    return _fitted(text, demand.privileges, demand.by.policy)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_WARNING else f"{text[: MAX_WARNING - 1]}…"
+def _fitted(text: str, privileges: Sequence[str], policy: str) -> str:
+    """A warning with its privileges, as far as they fit, and with its policy where there is room for that as well."""
+    end = f" (policy {policy})"
+    wanted = escaped(", ".join(privileges))
+    room = MAX_WARNING - len(text) - 1
+    if room - len(end) >= min(len(wanted), _LEAST_PRIVILEGES):
+        return f"{text} {_cut(wanted, room - len(end))}{end}"
+    return _cut(f"{text} {wanted}", MAX_WARNING)
 
 
-def _holds(demand: Demand) -> bool:
-    return demand.by.gate.on_missing is OnMissing.HOLD
+def _pod(facts: PodFacts) -> str:
+    return f"pod {facts.name}" if facts.name else "the pod"
+
+
+def _short(name: str) -> str:
+    return _cut(escaped(name), _LONGEST_NAME)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

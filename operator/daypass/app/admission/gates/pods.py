@@ -208,7 +208,7 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
         told = why or needs.permits.near_pod(facts, wanted) or needs.asking.hopeless(cause)
     named = {"request": asked.name} if asked is not None and asked.name else {}
     if waits and (asked is None or asked.waits):
-        text = messages.held(asked.name if asked is not None else "a request", told)
+        text = messages.held(asked.name if asked is not None else "", facts, demands)
         return Answer(allowed=True, decision="Held", warnings=(text,), annotations=named)
     # Fail closed: a pod whose request was denied, or could not be made, would wait for nothing.
     paste = "" if asked is not None and asked.name else needs.asking.paste(cause)
@@ -257,7 +257,7 @@ def _advice(seen: Inspected, needs: PodGate) -> tuple[tuple[str, ...], dict[str,
         annotations[f"{key}-policies"] = messages.policies(demands)
         annotations[f"{key}-privileges"] = ", ".join(wanted)[:MAX_ANNOTATION]
         if mode is GateMode.WARN:
-            warnings = messages.warnings(demands)
+            warnings = messages.warnings(demands, seen.facts)
     return warnings, annotations
 
 

@@ -50,7 +50,7 @@ class Workloads:
         if finds is None:
             return ()
         by_agents = [one for one in finds.open if is_by_agents(one.by.gate, authors, call.namespace)]
-        return messages.early((*finds.agents, *by_agents))
+        return messages.early((*finds.agents, *by_agents), _whose(call))
 
 
 def authors_after(call: Call) -> Authors | Answer:
@@ -80,6 +80,13 @@ def authors_after(call: Call) -> Authors | Answer:
         # Fail closed: an author who is left out could approve what they made (T55).
         return refuse("AuthorsUnrecordable", wrong)
     return authors
+
+
+def _whose(call: Call) -> str:
+    """Kind and name of a workload."""
+    metadata = _mapping(member(call.object, "metadata"))
+    name = call.name or metadata.get("name") or metadata.get("generateName") or ""
+    return f"{member(call.object, 'kind') or call.plural} {name}".strip()
 
 
 def _maker(call: Call) -> Authors:
