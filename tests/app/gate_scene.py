@@ -17,15 +17,18 @@ from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import Json
 from daypass.domain.causes import Cause
 from daypass.domain.gates import GateIndex
+from daypass.domain.hold_marks import hold_mark
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import Policy, RiskLevel
-from daypass.domain.request import Request, Use
+from daypass.domain.request import Request, Use, WorkloadGrant
 from daypass.signing.canonical import canonical_json
 from gate_builders import a_gate, workloads
 
 SHOP = "shop"
 CONTROLLER = "system:serviceaccount:daypass-system:daypass-controller"
+MARK = hold_mark(WorkloadGrant("agent", ("HostPathVolumes:/var/log",), authors=("alice",)))
+"""On pods of alice that mount the node's logs."""
 REPLICA_SETS_OWN = Identity("system:serviceaccount:kube-system:replicaset-controller")
 
 
@@ -126,9 +129,10 @@ def a_pod(account: str = "agent", *, owner: Json | None = None, **spec: Any) -> 
     }
 
 
-def held(pod: Json) -> Json:
+def held(pod: Json, mark: str = MARK) -> Json:
     """The same pod with the hold that the mutating phase puts on."""
-    metadata = {**pod["metadata"], "labels": {"daypass.dev/held": "true"}}
+    annotations = {"daypass.dev/held-for": mark}
+    metadata = {**pod["metadata"], "labels": {"daypass.dev/held": "true"}, "annotations": annotations}
     return {
         **pod,
         "metadata": metadata,

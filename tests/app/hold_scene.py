@@ -10,7 +10,8 @@ from daypass.app.holds.tending import Tending
 from daypass.app.ports import ACCESS_REQUESTS, DEPLOYMENTS, JOBS, PODS, RefusedError, Resource
 from daypass.controller.holds import tending_of
 from daypass.domain import names
-from daypass.domain.request import OwnerReference
+from daypass.domain.hold_marks import hold_mark
+from daypass.domain.request import OwnerReference, WorkloadGrant
 from daypass.signing.canonical import canonical_json
 
 CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
@@ -129,10 +130,14 @@ class HoldScene(Scene):
         owner: Body | None = None,
         image: str = "one",
         gates: tuple[str, ...] = (names.SCHEDULING_GATE,),
+        authors: tuple[str, ...] = ("alice",),
+        privileges: tuple[str, ...] = (PRIVILEGE,),
         heard: bool = True,
     ) -> HeldPod:
-        """A held pod of ServiceAccount agent that mounts /var/log."""
+        """A held pod of ServiceAccount agent that mounts /var/log; what admission knew of it is in its mark."""
         metadata: Body = {"labels": {names.LABEL_HELD: "true"}, "creationTimestamp": moment(NOW)}
+        mark = hold_mark(WorkloadGrant("agent", privileges, authors=authors))
+        metadata["annotations"] = {names.ANNOTATION_HELD_FOR: mark}
         if owner is not None:
             metadata["ownerReferences"] = [reference(owner)]
         spec = {

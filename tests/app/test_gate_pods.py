@@ -10,6 +10,7 @@ from daypass.app.admission.gates.asking import Asked
 from daypass.app.ports import REPLICA_SETS, RefusedError, UnavailableError
 from daypass.domain.conditions import State
 from daypass.domain.policy import GateMode, RiskLevel
+from daypass.domain.request import Request
 from gate_builders import a_gate, workloads
 
 HOLDS = (a_gate("gate", workloads("shop", agents=("/agent",), privileges=("HostPathVolumes",), hold=True)),)
@@ -105,18 +106,34 @@ async def test_t63_a_gate_that_can_not_be_read_may_concern_every_pod() -> None:
 async def test_a_hold_asks_and_lets_wait() -> None:
     scene = Scene(policies=HOLDS)
     patched = await scene.hold(a_pod())
-    assert [one["path"] for one in patched.patch] == ["/spec/schedulingGates", "/metadata/labels"]
+    assert [one["path"] for one in patched.patch] == [
+        "/spec/schedulingGates",
+        "/metadata/labels",
+        "/metadata/annotations",
+    ]
     answer = await scene.create(held(a_pod()))
     assert (answer.allowed, answer.decision, answer.annotations["request"]) == (True, "Held", "daypass-1")
-    assert answer.warnings == (
-        "pod pod: held until daypass-1 is approved for HostPathVolumes:/var/log (policy gate)",
-    )
+    assert answer.warnings == ("pod pod: held until daypass-1 is approved for HostPathVolumes:/var/log (policy gate)",)
     assert (await scene.hold(held(a_pod()))).patch == ()
 
 
 async def test_t57_a_hold_that_is_not_on_the_final_pod() -> None:
     answer = await Scene(policies=HOLDS).create(a_pod())
     assert (answer.allowed, answer.decision) == (False, "CantBeHeld")
+
+
+@pytest.mark.parametrize("covering", [[], [PERMIT]])
+async def test_t55_a_pod_that_was_held_for_something_else_does_not_wait(covering: list[Request]) -> None:
+    scene = Scene(policies=HOLDS, covering=covering)
+    pod = held(a_pod())
+    answer = await scene.create(pod, a_person("bob"))
+    assert not answer.allowed
+    assert "try again" in answer.message
+    (patch,) = (await Scene(policies=HOLDS).hold(pod, a_person("bob"))).patch
+    assert patch["path"] == "/metadata/annotations/daypass.dev~1held-for"
+    again = held(a_pod(), patch["value"])
+    assert (await Scene(policies=HOLDS).create(again, a_person("bob"))).decision == "Held"
+    assert (await Scene(policies=HOLDS).create(again)).decision == "CantBeHeld"
 
 
 @pytest.mark.parametrize(
@@ -137,13 +154,14 @@ async def test_a_pod_that_was_covered_after_it_was_held() -> None:
     answer = await scene.create(held(a_pod()))
     assert (answer.allowed, answer.decision, scene.spent) == (False, "CoveredMeanwhile", [])
     assert (await scene.hold(a_pod())).patch == ()
-    assert [one["op"] for one in (await scene.hold(held(a_pod()))).patch] == ["remove", "remove"]
+    assert [one["op"] for one in (await scene.hold(held(a_pod()))).patch] == ["remove", "remove", "remove"]
     assert (await scene.create(a_pod())).decision == "Covered"
 
 
 async def test_t53_an_update_that_takes_a_hold_off() -> None:
     scene = Scene(policies=HOLDS)
     for patched in (
+        held(a_pod(), "other"),
         {**held(a_pod()), "spec": a_pod()["spec"]},
         {**held(a_pod()), "metadata": a_pod()["metadata"]},
     ):

@@ -300,12 +300,14 @@ async def test_what_cannot_be_looked_at_counts_as_there(scene: HoldScene, why: s
     assert [key async for key in scene.tending.patrol()] == []
 
 
-@pytest.mark.parametrize("alike", [False, True], ids=["alone", "beside one of an owner"])
-async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene, *, alike: bool) -> None:
+@pytest.mark.parametrize("alike", ["none", "of an owner", "of somebody else"])
+async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene, alike: str) -> None:
     scene.allow()
     pod = scene.hold()
-    if alike:
+    if alike == "of an owner":
         scene.hold("owned", owner=scene.job())
+    elif alike == "of somebody else":
+        scene.hold("other", authors=("bob",))
     scene.leave(pod=pod)
     await scene.run("daypass-1")
     await scene.tend()

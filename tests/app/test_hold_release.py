@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.hold_scene import HoldScene
+from app.hold_scene import PRIVILEGE, HoldScene
 from daypass.app.ports import ACCESS_REQUESTS, JOBS, PODS, ApiError, ConflictError, UnavailableError
 from daypass.domain import names
 from daypass.domain.review import ReviewDecision
@@ -32,6 +32,7 @@ async def test_a_pod_waits_and_goes_when_its_request_is_approved(scene: HoldScen
     assert scene.told.let_go == ["pod"]
     body = scene.server.objects[PODS.plural, "shop", "pod"]
     assert body["spec"]["schedulingGates"] == [{"name": "example.dev/quota"}]
+    assert not body["metadata"]["annotations"]
     assert not len(scene.pods)
 
 
@@ -207,6 +208,7 @@ async def test_request_of_a_person_must_name_what_the_gates_want_to_know_of(scen
     scene.policy("permits", match=scene.policies.body("permits")["spec"]["match"], approvals=[scene.team(2)])  # type: ignore[index]
     job = scene.job()
     pod = scene.hold(owner=job)
+    scene.leave("daypass-1", pod=pod, owner=job)
     scene.leave("less", pod=pod, privileges=("HostPorts:80",))
     scene.leave("enough", pod=pod)
     for name in ("less", "enough"):
@@ -222,12 +224,56 @@ async def test_request_of_a_person_must_name_what_the_gates_want_to_know_of(scen
     assert not scene.held()
 
 
-async def test_a_bare_pod_that_somebody_made_wants_two_people_for_a_request_of_a_person(scene: HoldScene) -> None:
-    pod = scene.hold()
+@pytest.mark.parametrize("author", ["alice", "bob", ""])
+async def test_t55_under_a_request_of_a_person_a_pod_goes_if_none_of_its_authors_approved_it(
+    scene: HoldScene, author: str
+) -> None:
+    """Who made it says only the request that it was held for; without that nobody knows (T69)."""
+    pod = scene.hold(authors=(author,))
     scene.leave("mine", pod=pod)
+    if author:
+        scene.leave("daypass-1", pod=pod, authors=(author,))
     await scene.active("mine")
     await scene.tend("mine")
-    assert scene.held()
+    assert scene.held() == (author != "alice")
+    if author != "alice":
+        told = {"bob": "bob, who had a hand in this", "": "which alone says who made the pod"}[author]
+        assert told in scene.told.pods[-1][2]
+
+
+@pytest.mark.parametrize("owned", [False, True])
+async def test_t55_a_pod_like_that_of_another_waits_for_its_own_request(scene: HoldScene, *, owned: bool) -> None:
+    job = scene.job() if owned else None
+    first = scene.hold("d-alice", owner=job)
+    scene.hold("d-bob", owner=job, authors=("alice", "bob") if owned else ("bob",))
+    scene.leave("daypass-1", pod=first, owner=job)
+    await scene.active()
+    scene.server.remove(PODS, "d-alice", "shop")
+    scene.pods.heard(first, None)
+    await scene.tend()
+    assert scene.held("d-bob")
+    assert not scene.uses()
+
+
+async def test_t14_a_pod_that_needs_more_waits_for_the_request_that_names_it(scene: HoldScene) -> None:
+    job = scene.job()
+    first = scene.hold("first", owner=job)
+    scene.leave("daypass-1", pod=first, owner=job)
+    await scene.active()
+    await scene.tend()
+    assert not scene.held("first")
+    more = (PRIVILEGE, "ServiceAccountPower:Critical")
+    scene.hold("second", owner=job, privileges=more)
+    scene.leave("daypass-2", pod=first, owner=job, privileges=more)
+    await scene.run("daypass-2")
+    await scene.tend()
+    await scene.tend("daypass-2")
+    assert scene.held("second")
+    assert ("second", "Held") in {one[:2] for one in scene.told.pods}
+    await scene.active("daypass-2")
+    await scene.tend("daypass-2")
+    assert not scene.held("second")
+    assert scene.uses("daypass-2") == [("second", True)]
 
 
 async def test_gate_that_the_api_server_keeps_is_told_and_tried_again(scene: HoldScene) -> None:

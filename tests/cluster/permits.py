@@ -10,6 +10,8 @@ from cluster.chains import WEBHOOK
 from cluster.errands import MERGE, Errand, Json
 from daypass.app.digests import pod_template_digest
 from daypass.domain import names
+from daypass.domain.hold_marks import hold_mark
+from daypass.domain.request import WorkloadGrant
 from daypass.signing.canonical import canonical_json
 
 PRIVILEGE = "HostPathVolumes:/var/log"
@@ -30,12 +32,12 @@ class Permits(Errand):
         grants = {"workload": {"privileges": ALLOWED}, "actions": actions}
         return self.policy(name, match={"grants": grants, **spec.pop("match", {})}, **spec)
 
-    def pod(self, name: str, *, image: str = "registry.invalid/one", held: bool = True) -> Json:
+    def pod(self, name: str, *, image: str = "registry.invalid/one", held: bool = True, author: str = "alice") -> Json:
         """A pod that mounts /var/log of its node: held, as our webhook would hold it."""
         metadata: Json = {"name": name, "namespace": self.namespace}
         spec = _spec(image)
         if held:
-            metadata["labels"] = {names.LABEL_HELD: "true"}
+            metadata |= _hold(author)
             spec["schedulingGates"] = [{"name": names.SCHEDULING_GATE}]
         return self.made("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
@@ -55,7 +57,7 @@ class Permits(Errand):
                 "replicas": count,
                 "selector": {"matchLabels": {"app": name}},
                 "template": {
-                    "metadata": {"labels": {"app": name, names.LABEL_HELD: "true"}},
+                    "metadata": _hold("alice", app=name),
                     "spec": {**_spec("registry.invalid/one"), "schedulingGates": [{"name": names.SCHEDULING_GATE}]},
                 },
             },
@@ -171,6 +173,12 @@ class Permits(Errand):
         answer = self.bed.request("POST", self.path(), body, user=user)
         assert answer.status == 201, answer.message
         return str(answer.json["metadata"]["uid"])
+
+
+def _hold(author: str, **labels: str) -> Json:
+    """The metadata of a pod that was held for a request of ``leave``."""
+    mark = hold_mark(WorkloadGrant("agent", (PRIVILEGE,), authors=(author,)))
+    return {"labels": {names.LABEL_HELD: "true", **labels}, "annotations": {names.ANNOTATION_HELD_FOR: mark}}
 
 
 def _spec(image: str) -> Json:

@@ -35,7 +35,7 @@ def a_pod(namespace: str, *gates: Json, name: str = "held") -> Json:
         "name": name,
         "namespace": namespace,
         "labels": {"app": "report", **({"daypass.dev/held": "true"} if OURS in gates else {})},
-        "annotations": {"note": "theirs"},
+        "annotations": {"note": "theirs", **({"daypass.dev/held-for": "alice's"} if OURS in gates else {})},
     }
     spec: Json = {"containers": [{"name": "main", "image": "app:1"}]}
     return {
@@ -130,6 +130,24 @@ def test_t53_a_held_pod_keeps_its_label_on_every_path(
         assert "how Daypass finds the pods" in bare_cluster.request("PATCH", where, label, user=who).message
 
 
+@pytest.mark.parametrize("who", ["alice", "admin"])
+@pytest.mark.parametrize("subresource", ["", "status"])
+def test_t55_a_held_pod_waits_for_the_same_request_on_every_path(
+    bare_cluster: Bed, namespace: str, held: Json, subresource: str, who: str
+) -> None:
+    """Else it would go under a request made for somebody else's pod that runs the same."""
+    for value in (None, "", "bob's"):
+        patch = {"metadata": {"annotations": {"daypass.dev/held-for": value}}}
+        answer = bare_cluster.request("PATCH", at(held, subresource), patch, user=who)
+        assert answer.status == 403, answer.message
+        assert "for which request a pod waits" in answer.message
+    body = a_pod(namespace, OURS, name="unmarked")
+    del body["metadata"]["annotations"]
+    patch = {"metadata": {"annotations": {"daypass.dev/held-for": "bob's"}}}
+    answer = bare_cluster.request("PATCH", at(stored(bare_cluster, body), subresource), patch, user=who)
+    assert answer.status == 403, answer.message
+
+
 def test_t53_a_gate_without_the_label_is_guarded_alike(bare_cluster: Bed, namespace: str, held: Json) -> None:
     body = a_pod(namespace, OURS, name="unlabelled")
     del body["metadata"]["labels"]
@@ -187,13 +205,18 @@ def test_the_controller_lets_a_held_pod_go(bare_cluster: Bed, held: Json) -> Non
     ).status == 200  # fmt: skip
     version = bare_cluster.request("GET", at(held)).json["metadata"]["resourceVersion"]
     free = {
-        "metadata": {"resourceVersion": version, "labels": {"daypass.dev/held": None}},
+        "metadata": {
+            "resourceVersion": version,
+            "labels": {"daypass.dev/held": None},
+            "annotations": {"daypass.dev/held-for": None},
+        },
         "spec": {"schedulingGates": [THEIRS]},
     }
     answer = bare_cluster.request("PATCH", at(held), free, user=CONTROLLER)
     assert answer.status == 200, answer.message
     assert answer.json["spec"]["schedulingGates"] == [THEIRS]
     assert "daypass.dev/held" not in answer.json["metadata"]["labels"]
+    assert answer.json["metadata"]["annotations"] == {"note": "theirs"}
 
 
 def test_the_controller_lets_go_a_pod_that_waits_for_it_alone(bare_cluster: Bed, namespace: str, held: Json) -> None:

@@ -1,12 +1,13 @@
 """Pods that wait at the gate: held, asked for once, let go by the controller alone."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from bed import Bed
 from cluster.errands import Json
-from cluster.gated import HELD, HOST_PATH, SCHEDULING_GATE, Gated, a_pod, a_spec, a_workload
+from cluster.gated import HELD, HELD_FOR, HOST_PATH, SCHEDULING_GATE, Gated, a_pod, a_spec, a_workload
 from cluster.meddling import Meddling
 
 KINDS = ("deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "replicationcontrollers")
@@ -69,11 +70,13 @@ def test_a_bare_pod_waits_and_its_own_gates_stay(shop: Gated) -> None:
     assert answer.status == 201, answer.message
     assert _gates(answer.json) == ["example.com/quota", SCHEDULING_GATE]
     assert answer.json["metadata"]["labels"] == {"app": "x", HELD: "true"}
+    assert HELD_FOR in answer.json["metadata"]["annotations"]
     request = _the_request(shop)
     more = [{"op": "add", "path": "/spec/tolerations/-", "value": {"key": "spot", "operator": "Exists"}}]
     assert shop.patch("pods", "bare", more).status == 403, "it may then run elsewhere than was asked"
     shop.approve(request)
     shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == ["example.com/quota"], 20, what="the pod let go")
+    assert HELD_FOR not in shop.read("pods", "bare")["metadata"].get("annotations", {})
 
 
 def test_another_controller_takes_its_own_gate_off_a_held_pod(shop: Gated) -> None:
@@ -150,6 +153,7 @@ def test_t53_nobody_but_the_controller_takes_a_hold_off(shop: Gated, user: str) 
         [{"op": "replace", "path": "/spec/schedulingGates/0/name", "value": "example.com/other"}],
         [{"op": "remove", "path": "/metadata/labels/daypass.dev~1held"}],
         [{"op": "replace", "path": "/metadata/labels/daypass.dev~1held", "value": "no"}],
+        [{"op": "replace", "path": "/metadata/annotations/daypass.dev~1held-for", "value": "other"}],
     ):
         answer = shop.patch("pods", "bare", patch, user=who)
         assert answer.status in {403, 422}, answer.message
@@ -184,6 +188,10 @@ def test_t54_a_held_pod_is_bound_by_nobody(shop: Gated) -> None:
             "its scheduling gate daypass.dev/approval was not put on",
         ),
         ([{"op": "remove", "path": "/metadata/labels/daypass.dev~1held"}], "its label daypass.dev/held was not put on"),
+        (
+            [{"op": "remove", "path": "/metadata/annotations/daypass.dev~1held-for"}],
+            "its annotation daypass.dev/held-for was not put on",
+        ),
         ([{"op": "add", "path": "/spec/nodeName", "value": "node-1"}], "it names its node"),
     ],
 )
@@ -258,3 +266,55 @@ def test_a_change_of_the_template_asks_anew(shop: Gated) -> None:
     answer = shop.review(name, user="bob")
     assert answer.status == 403, "bob changed what runs (T55)"
     assert shop.review(name, user="carol").status == 200
+
+
+def _requests_of(shop: Gated, author: str) -> list[str]:
+    return [one["metadata"]["name"] for one in shop.made() if one["spec"]["workload"]["authors"] == [author]]
+
+
+def test_t55_a_pod_like_somebody_elses_waits_for_its_own_request(shop: Gated) -> None:
+    """Somebody makes the same pod as alice, and then approves what was asked for hers, which is gone by then."""
+    shop.gate(on_missing="Hold")
+    names = {"alice": "d-alice", "bob": "d-bob"}
+    for user, name in names.items():
+        assert shop.create("pods", a_pod(name), user=user).status == 201
+    shop.bed.wait_until(lambda: len(shop.made()) == 2, 10, what="a request for each")
+    asked = {user: _requests_of(shop, user)[0] for user in names}
+    for request in asked.values():
+        shop.until(request, "AwaitingApproval")
+    assert shop.review(asked["bob"], user="bob").status == 403, "it is his own"
+    shop.bed.controller.terminate()
+    assert shop.bed.request("DELETE", shop.url("pods", "d-alice") + "?gracePeriodSeconds=0").status == 200
+    assert shop.review(asked["alice"], user="bob").status == 200
+    shop.bed.controller.start()
+    shop.until(asked["alice"], "Active")
+    time.sleep(1)
+    assert _is_held(shop.read("pods", "d-bob"))
+    assert shop.state(asked["bob"]) == "AwaitingApproval"
+    shop.approve(asked["bob"], "carol")
+    shop.bed.wait_until(lambda: not _is_held(shop.read("pods", "d-bob")), 20, what="the pod let go")
+
+
+def test_t14_a_pod_that_needs_more_than_was_approved_waits_for_another_request(shop: Gated) -> None:
+    """Its ServiceAccount may do more than when the first pod of its owner was approved."""
+    shop.gate(on_missing="Hold", privileges=["HostPathVolumes", "ServiceAccountPower"], agents=None)
+    assert shop.create("deployments", a_workload("deployments", "web", a_spec("plain", **HOST_PATH))).status == 201
+    first = _the_request(shop)
+    shop.approve(first)
+    shop.bed.wait_until(lambda: shop.pods("web-") and not any(map(_is_held, shop.pods("web-"))), 20)
+    shop.bed.kubectl("create", "clusterrolebinding", shop.namespace, "--clusterrole=cluster-admin",
+                     f"--serviceaccount={shop.namespace}:plain")  # fmt: skip
+    try:
+        time.sleep(1)
+        assert shop.patch("deployments", "web", {"spec": {"replicas": 2}}).status == 200
+        shop.bed.wait_until(lambda: len(shop.made()) == 2, 20, what="a request for what it needs now")
+        second = next(one for one in shop.made() if one["metadata"]["name"] != first)
+        assert "ServiceAccountPower:Critical" in second["spec"]["workload"]["privileges"]
+        name = second["metadata"]["name"]
+        shop.until(name, "AwaitingApproval")
+        time.sleep(1)
+        assert [_is_held(pod) for pod in shop.pods("web-")].count(True) == 1
+        shop.approve(name)
+        shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods("web-"))), 20, what="the pod let go")
+    finally:
+        shop.bed.kubectl("delete", "clusterrolebinding", shop.namespace)

@@ -29,7 +29,7 @@ def tending_of(
 ) -> Tending:
     """All of it, on the means of those who judge requests and report on policies."""
     objects, clock, policies, requests = reports.objects, reports.clock, reports.policies, judge.requests
-    standings = Standings(policies, Owners(objects), never)
+    standings = Standings(policies, Owners(objects), requests, never)
     ledger = Ledger(objects, requests)
     return Tending(
         objects=objects,

@@ -34,6 +34,8 @@ class HeldPod:
     gates: tuple[str, ...]
     """All its scheduling gates: a patch names those that stay."""
     controller: OwnerReference | None
+    mark: str = ""
+    """For what it was held: only a request for that may be told from others that look the same."""
     deleting: bool = False
 
     @property
@@ -67,6 +69,7 @@ def held_pod_from(body: Json, canonical: Canonical) -> HeldPod:
         labels=tuple(sorted((intern(key), intern(value)) for key, value in (metadata.get("labels") or {}).items())),
         gates=tuple(intern(gate["name"]) for gate in spec.get("schedulingGates") or ()),
         controller=controller_of(metadata),
+        mark=intern((metadata.get("annotations") or {}).get(names.ANNOTATION_HELD_FOR) or ""),
         deleting=metadata.get("deletionTimestamp") is not None,
     )
 

@@ -79,8 +79,7 @@ class Release:
             chain = NO_OWNER if pod.controller is None else chains[pod.controller.uid]
             if not is_for(request, pod, chain):
                 continue
-            facts = self.standings.facts(request, pod, chain)
-            why = permits.refusal(counted, facts, self.standings.needed(request, facts), now)
+            why = self.standings.refusal(counted, pod, chain, now)
             if why:
                 text = f"Stays held: AccessRequest {request.name} is approved, but {why}."
                 self.journal.told(pod, "HoldContinues", text, warning=True)
@@ -131,8 +130,11 @@ class Release:
             return None
         self.pods.kept(fresh)
         # Fail closed: a pod that runs something else, or for somebody else, is not what was judged.
-        same = (fresh.digest, fresh.account, fresh.controller) == (pod.digest, pod.account, pod.controller)
-        return fresh if same else None
+        return fresh if _what(fresh) == _what(pod) else None
+
+
+def _what(pod: HeldPod) -> tuple[object, ...]:
+    return (pod.digest, pod.account, pod.controller, pod.mark)
 
 
 def _with(uses: Sequence[Use], own: Use) -> tuple[Use, ...]:
@@ -143,9 +145,12 @@ def _with(uses: Sequence[Use], own: Use) -> tuple[Use, ...]:
 
 
 def _patch(pod: HeldPod) -> dict[str, Any]:
-    """Gate and label together; the gates of others stay."""
+    """Gate, label and mark together; the gates of others stay."""
     others = [{"name": gate} for gate in pod.gates if gate != names.SCHEDULING_GATE]
+    marks = {"labels": {names.LABEL_HELD: None}} | (
+        {"annotations": {names.ANNOTATION_HELD_FOR: None}} if pod.mark else {}
+    )
     return {
-        "metadata": {"uid": pod.uid, "resourceVersion": pod.version, "labels": {names.LABEL_HELD: None}},
+        "metadata": {"uid": pod.uid, "resourceVersion": pod.version, **marks},
         "spec": {"schedulingGates": others or None},
     }

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from daypass.app.admission.gates.owners import Chain, Owners
+from daypass.app.grants.requests import Requests
 from daypass.app.holds.pods import HeldPod
 from daypass.app.holds.workloads import is_made
 from daypass.app.policies.known import Policies
-from daypass.domain import gates
+from daypass.domain import gates, permits
 from daypass.domain.authors import Authors
 from daypass.domain.gates import ACCOUNT_POWER, GateIndex
+from daypass.domain.hold_marks import hold_mark
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import GateMode, Policy
@@ -27,6 +30,7 @@ class Standings:
 
     policies: Policies
     owners: Owners
+    requests: Requests
     never: Collection[str]
     """Namespaces that no gate reaches."""
     _known: dict[str, Chain] = field(default_factory=dict)
@@ -48,37 +52,30 @@ class Standings:
         known = {uid: self._known[uid] for uid in asked if uid in self._known}
         return known | await self.above(pod for uid, pod in asked.items() if uid not in known)
 
-    def facts(self, request: Request, pod: HeldPod, chain: Chain) -> PodFacts:
-        """The pod as its request's approvers must be able to answer for it.
+    def refusal(self, request: Request, pod: HeldPod, chain: Chain, now: datetime) -> str:
+        """Why an approved request does not let a pod go that it is for; empty when it does.
 
-        Whoever called for it is not written on a pod. Of a request that Daypass made, they are among its authors; for
-        any other request they are somebody whom nobody knows.
+        Rule: whoever called for a pod is not written on it. They are among the authors of the request that it was held
+        for: under that one it goes, and under a person's if none of those authors approved it (T55).
         """
-        grant = request.grant
-        authors = chain.authors
-        if is_made(request) and isinstance(grant, WorkloadGrant):
-            authors = authors.and_of(Authors(grant.authors, grant.authors_unknown))
-        elif pod.controller is None:
+        grant = self._held_for(request, pod, chain)
+        if grant is None:
             # Fail closed: anybody may have made it, an approver too (T69).
-            authors = Authors(unknown=True)
-        return PodFacts(
-            namespace=pod.namespace,
-            name=pod.name,
-            uid=pod.uid,
-            service_account=pod.service_account,
-            findings=pod.findings,
-            digest=pod.digest,
-            authors=authors.usernames,
-            authors_unknown=authors.unknown,
-            owner=chain.owner,
-            caller=NOBODY,
-        )
+            return "the request that this pod was held for is gone, which alone says who made the pod"
+        facts = _facts(pod, chain, chain.authors.and_of(Authors(grant.authors, grant.authors_unknown)))
+        return permits.refusal(request, facts, self._needed(request, facts), now)
 
-    def needed(self, request: Request, facts: PodFacts) -> tuple[str, ...]:
+    def _held_for(self, request: Request, pod: HeldPod, chain: Chain) -> WorkloadGrant | None:
+        """What Daypass asked for when the pod was held."""
+        others = () if is_made(request) else self.requests.workloads(*pod.account, pod.digest)
+        found = (one.grant for one in (request, *others) if is_made(one) and is_for(one, pod, chain))
+        return next((grant for grant in found if isinstance(grant, WorkloadGrant)), None)
+
+    def _needed(self, request: Request, facts: PodFacts) -> tuple[str, ...]:
         """The privileges that the request must name for this pod to go.
 
-        A request that Daypass made for this owner and content names what admission found it to need. Any other must
-        name whatever any gate of the namespace wants to know of, for nobody can tell any more whose pod it is.
+        A request that Daypass made for this pod names what admission found it to need. Any other must name whatever any
+        gate of the namespace wants to know of, for nobody can tell any more which of them concern it.
         """
         if is_made(request):
             return ()
@@ -97,8 +94,27 @@ class Standings:
         return self._index[1]
 
 
+def _facts(pod: HeldPod, chain: Chain, authors: Authors) -> PodFacts:
+    return PodFacts(
+        namespace=pod.namespace,
+        name=pod.name,
+        uid=pod.uid,
+        service_account=pod.service_account,
+        findings=pod.findings,
+        digest=pod.digest,
+        authors=authors.usernames,
+        authors_unknown=authors.unknown,
+        owner=chain.owner,
+        caller=NOBODY,
+    )
+
+
 def is_for(request: Request, pod: HeldPod, chain: Chain) -> bool:
-    """Whether a request is for a pod: where, as whom, what it runs, and of those that Daypass made also whose pods."""
+    """Whether a request is for a pod: where, as whom, what it runs.
+
+    One that Daypass made is only for those pods that were held for it: of this owner, with these authors, in need of
+    these privileges.
+    """
     grant = request.grant
     if not isinstance(grant, WorkloadGrant) or (request.namespace, grant.service_account_name) != pod.account:
         return False
@@ -107,4 +123,6 @@ def is_for(request: Request, pod: HeldPod, chain: Chain) -> bool:
     if not is_made(request):
         return True
     wanted, found = grant.owner, chain.owner
-    return (None if wanted is None else wanted.uid) == (None if found is None else found.uid)
+    return pod.mark == hold_mark(grant) and (None if wanted is None else wanted.uid) == (
+        None if found is None else found.uid
+    )

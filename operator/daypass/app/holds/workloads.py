@@ -7,6 +7,7 @@ from typing import Final
 from daypass.app.holds.pods import HeldPod, HeldPods
 from daypass.app.ports import ApiError, Kinds, Objects
 from daypass.domain import names
+from daypass.domain.hold_marks import hold_mark
 from daypass.domain.request import OwnerReference, Request, WorkloadGrant
 
 REMEMBERED: Final = 20_000
@@ -71,7 +72,8 @@ class Workloads:
         if not isinstance(grant, WorkloadGrant) or grant.owner is not None:
             return []
         held = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
-        return [pod for pod in held if pod.controller is None]
+        mark = hold_mark(grant)
+        return [pod for pod in held if pod.controller is None and pod.mark == mark]
 
     async def _owner_missing(self, namespace: str, owner: OwnerReference) -> str:
         try:

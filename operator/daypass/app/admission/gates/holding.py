@@ -1,17 +1,20 @@
 """Decide in the mutating phase whether a pod is held."""
 
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeAlias
 
 from daypass.app.admission.answer import INVALID, UNAVAILABLE, UNDECIDED, Answer, Call, allow, refuse
 from daypass.app.admission.gates import messages
-from daypass.app.admission.gates.holds import Held, held_of, hold, release
+from daypass.app.admission.gates.holds import Held, held_of, hold, marked, release
 from daypass.app.admission.gates.inspection import Sight
-from daypass.app.admission.gates.pods import PodGate, digest_only
+from daypass.app.admission.gates.pods import PodGate, digest_only, held_for
 from daypass.app.ports import ApiError
+from daypass.domain import causes
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.gates import needed, of_mode, on_missing
 from daypass.domain.policy import GateMode, OnMissing
+
+Patch: TypeAlias = tuple[Mapping[str, Any], ...]
 
 
 def on_creation(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer]:
@@ -34,10 +37,10 @@ def on_creation(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answ
         return _undecided(str(error))
     if sight is None or not sight.finds.enforced:
         return free
-    return _decide(sight, held_of(pod), _answer("Held", hold(pod)), free, needs)
+    return _decide(sight, held_of(pod), hold(pod), free, needs)
 
 
-async def _decide(sight: Sight, held: Held, waiting: Answer, free: Answer, needs: PodGate) -> Answer:
+async def _decide(sight: Sight, held: Held, hold: Patch, free: Answer, needs: PodGate) -> Answer:
     try:
         seen = await needs.inspection.finish(sight)
     except ApiError as error:
@@ -47,12 +50,13 @@ async def _decide(sight: Sight, held: Held, waiting: Answer, free: Answer, needs
         return free
     if needs.permits.for_pod(seen.facts, needed(demands)) is not None:
         return free
+    mark = held_for(causes.of_pod(seen.facts, needed(demands)))
     if held.node_name:
-        return refuse("CantBeHeld", messages.unholdable(seen.facts, demands, held.unfit))
-    return waiting
+        return refuse("CantBeHeld", messages.unholdable(seen.facts, demands, held.unfit(mark)))
+    return _answer("Held", (*hold, *marked(held, mark)))
 
 
-def _answer(decision: str, patch: tuple[Any, ...]) -> Answer:
+def _answer(decision: str, patch: Patch) -> Answer:
     return Answer(allowed=True, decision=decision, patch=patch) if patch else allow(decision)
 
 

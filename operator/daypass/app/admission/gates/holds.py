@@ -10,6 +10,7 @@ from daypass.domain import names
 
 _LABEL: Final = f"/metadata/labels/{names.LABEL_HELD.replace('/', '~1')}"
 _GATES: Final = "/spec/schedulingGates"
+_MARK: Final = f"/metadata/annotations/{names.ANNOTATION_HELD_FOR.replace('/', '~1')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,13 @@ class Held:
     gated: bool
     labelled: bool
     node_name: bool
+    mark: str = ""
+    """For what it was held."""
+    annotated: bool = False
+    """Whether it has annotations at all."""
 
-    @property
-    def unfit(self) -> str:
-        """Why the pod can't wait as it is; empty where it can."""
+    def unfit(self, mark: str) -> str:
+        """Why the pod can't wait for this as it is; empty where it can."""
         if self.node_name:
             return "it names its node (spec.nodeName), and so would never wait for one"
         if not self.gated:
@@ -31,7 +35,19 @@ class Held:
             )
         if not self.labelled:
             return f"its label {names.LABEL_HELD} was not put on, or was taken off again by another webhook"
+        if self.mark != mark:
+            # Fail closed: what admission finds out about it now would be lost.
+            return (
+                f"its annotation {names.ANNOTATION_HELD_FOR} was not put on, or it was held for something else than"
+                " what it needs now: try again"
+            )
         return ""
+
+    def freed(self, after: "Held") -> bool:
+        """Whether a change takes the hold off, or makes it one for something else."""
+        if self.gated and not after.gated:
+            return True
+        return (self.labelled and not after.labelled) or ((self.gated or self.labelled) and self.mark != after.mark)
 
 
 def held_of(pod: Json) -> Held:
@@ -40,6 +56,8 @@ def held_of(pod: Json) -> Held:
         gated=names.SCHEDULING_GATE in gate_names(pod),
         labelled=member(pod, "metadata", "labels", names.LABEL_HELD) == "true",
         node_name=bool(member(pod, "spec", "nodeName")),
+        mark=str(member(pod, "metadata", "annotations", names.ANNOTATION_HELD_FOR) or ""),
+        annotated=isinstance(member(pod, "metadata", "annotations"), Mapping),
     )
 
 
@@ -68,10 +86,21 @@ def hold(pod: Json) -> tuple[Mapping[str, Any], ...]:
     return tuple(patch)
 
 
+def marked(held: Held, mark: str) -> tuple[Mapping[str, Any], ...]:
+    """The patch that says on a pod for what it is held."""
+    if held.mark == mark:
+        return ()
+    if held.annotated:
+        return ({"op": "add", "path": _MARK, "value": mark},)
+    return ({"op": "add", "path": "/metadata/annotations", "value": {names.ANNOTATION_HELD_FOR: mark}},)
+
+
 def release(pod: Json) -> tuple[Mapping[str, Any], ...]:
     """The patch that takes a hold off which nothing asks for: of a manifest, or before another webhook's change."""
     places = [place for place, name in enumerate(gate_names(pod)) if name == names.SCHEDULING_GATE]
     patch: list[Mapping[str, Any]] = [{"op": "remove", "path": f"{_GATES}/{place}"} for place in reversed(places)]
     if member(pod, "metadata", "labels", names.LABEL_HELD) is not None:
         patch.append({"op": "remove", "path": _LABEL})
+    if member(pod, "metadata", "annotations", names.ANNOTATION_HELD_FOR) is not None:
+        patch.append({"op": "remove", "path": _MARK})
     return tuple(patch)

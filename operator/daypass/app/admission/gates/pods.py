@@ -32,10 +32,11 @@ from daypass.domain.conditions import State
 from daypass.domain.deadlines import floor
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.gates import Demand, asks, needed, of_mode, on_missing
+from daypass.domain.hold_marks import hold_mark
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.pod_template import obeyed
 from daypass.domain.policy import GateMode, OnMissing
-from daypass.domain.request import Request, Use
+from daypass.domain.request import Request, Use, WorkloadGrant
 
 MAX_ANNOTATION: Final = 1_000
 """Characters of an audit annotation of ours."""
@@ -97,10 +98,10 @@ def on_creation(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answ
 def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer]:
     """Judge a pod that is changed, by itself or by its ephemeral containers or its size.
 
-    Rule: a held pod's scheduling gate and label are the controller's alone to take off (T53). Where what it runs
-    changes, or an annotation that nodes obey, it is judged as what it becomes: covered by an approved request, this
-    pod being one use however often it changes, or refused; it runs already, or waits for what was asked, so that it
-    can't be held anew. What another controller takes off of its own, or where the pod may run, is not for gates.
+    Rule: a held pod's scheduling gate, label and annotation are the controller's alone to take off (T53). Where what it
+    runs changes, or an annotation that nodes obey, it is judged as what it becomes: covered by an approved request,
+    this pod being one use however often it changes, or refused; it runs already, or waits for what was asked, so that
+    it can't be held anew. What another controller takes off of its own, or where the pod may run, is not for gates.
     """
     pod, before = call.object, call.old
     if pod is None or before is None:
@@ -108,11 +109,12 @@ def on_update(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answer
     if call.caller.username in needs.own:
         return _UNGATED
     was, held = held_of(before), held_of(pod)
-    if (was.gated and not held.gated) or (was.labelled and not held.labelled):
+    if was.freed(held):
         return refuse(
             "HoldIsGuarded",
-            f"pod {call.name} waits for an approval: Daypass takes its scheduling gate {names.SCHEDULING_GATE} and label"
-            f" {names.LABEL_HELD} off once its AccessRequest is approved, and nobody else does",
+            f"pod {call.name} waits for an approval: Daypass takes its scheduling gate {names.SCHEDULING_GATE}, label"
+            f" {names.LABEL_HELD} and annotation {names.ANNOTATION_HELD_FOR} off once its AccessRequest is approved,"
+            " and nobody else does",
         )
     if member(before, "spec") == member(pod, "spec") and obeyed(before) == obeyed(pod):
         return _UNGATED
@@ -186,19 +188,20 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     wanted = needed(demands)
     covering = _admitted(facts, wanted, case, needs) or needs.permits.all_for_pod(facts, wanted)
     cause, why = causes.of_pod(facts, wanted), ""
+    unfit = case.held.unfit(held_for(cause))
     if covering and case.dry_run:
         return allow(COVERED, request=covering[0].name)
     if covering and case.held.gated:
-        return _held_already(covering, cause, facts)
+        return _held_already(covering, cause, facts, unfit)
     if covering:
         use = Use(facts.uid, "Pod", facts.name, facts.uid, floor(needs.clock.now()))
         permit, why = await needs.uses.spend(covering, use)
         if permit is not None:
             return allow(COVERED, request=permit.name)
     waits = case.may_wait and on_missing(demands) is OnMissing.HOLD
-    if waits and case.held.unfit:
+    if waits and unfit:
         # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
-        return refuse("CantBeHeld", messages.unholdable(facts, demands, why or case.held.unfit))
+        return refuse("CantBeHeld", messages.unholdable(facts, demands, why or unfit))
     asked: Asked | None = None
     if asks(demands) and not case.dry_run:
         asked = await needs.asking.ask(cause)
@@ -225,19 +228,22 @@ def _admitted(facts: PodFacts, wanted: Sequence[str], case: _Case, needs: PodGat
     return [permit for permit in found if any(use.key == facts.uid for use in permit.record.uses)]
 
 
-def _held_already(covering: Sequence[Request], cause: Cause, facts: PodFacts) -> Answer:
+def held_for(cause: Cause) -> str:
+    """What a pod says that is held for the request of this cause."""
+    return hold_mark(cause.grant) if isinstance(cause.grant, WorkloadGrant) else ""
+
+
+def _held_already(covering: Sequence[Request], cause: Cause, facts: PodFacts, unfit: str) -> Answer:
     """A pod that was held before it was covered, a moment ago: the controller lets it go, or it is not held again.
 
     A held pod's use is the controller's to write. It does not know who called for the pod: that is said by the request
     that was made for it, and only under that one can it let the pod go.
     """
     for permit in covering:
-        if permit.cause == cause.hash:
+        if permit.cause == cause.hash and not unfit:
             return allow(COVERED, request=permit.name)
-    text = (
-        f"request {covering[0].name} has covered pod {facts.name} since a moment ago: try again, and it need not wait"
-    )
-    return refuse("CoveredMeanwhile", text, CONFLICT)
+    told = f"request {covering[0].name} has covered pod {facts.name}"
+    return refuse("CoveredMeanwhile", f"{told} since a moment ago: try again, and it need not wait", CONFLICT)
 
 
 def _advice(seen: Inspected, needs: PodGate) -> tuple[tuple[str, ...], dict[str, str]]:
