@@ -41,6 +41,45 @@ def test_annotations_that_nodes_may_obey_are_shown() -> None:
     assert what_runs(pod) == ("annotation cdi.k8s.io/gpu: nvidia.com/gpu=all, which nodes may obey",)
 
 
+def test_what_a_pod_reads_of_itself_is_shown() -> None:
+    key = {"fieldRef": {"fieldPath": "metadata.annotations['do']"}}
+    items = [{"path": "do", **key}, {"path": "all", "fieldRef": {"fieldPath": "metadata.labels"}}]
+    container = {
+        "name": "app",
+        "image": f"a@sha256:{'0' * 64}",
+        "env": [
+            {"name": "DO", "valueFrom": key},
+            {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        ],
+        "volumeMounts": [{"name": "self", "mountPath": "/self"}, {"name": "more", "mountPath": "/more"}],
+    }
+    volumes = [
+        {"name": "self", "downwardAPI": {"items": items}},
+        {"name": "more", "projected": {"sources": [{"downwardAPI": {"items": items[:1]}}]}},
+    ]
+    lines = what_runs(
+        {"metadata": {"annotations": {"do": "rm -rf /"}}, "spec": {"containers": [container], "volumes": volumes}}
+    )
+    assert lines[1:] == (
+        "container app: environment DO from metadata.annotations['do'] (rm -rf /), IP from status.podIP",
+        "files from the pod's own metadata.annotations['do'] (rm -rf /), metadata.labels: /self in container app",
+        "files from the pod's own metadata.annotations['do'] (rm -rf /): /more in container app",
+    )
+
+
+def test_t49_padding_hides_no_variable_that_changes_what_runs() -> None:
+    padding = [{"name": f"V{n}", "value": "x" * 9999} for n in range(1000)]
+    evil = {"name": "BASH_ENV", "value": "/evil.sh"}
+    lines = what_runs({"spec": {"containers": [{"name": "app", "image": "a", "env": [*padding, evil]}]}})
+    assert lines[1].startswith("container app: environment BASH_ENV=/evil.sh, 'V0=xxx")
+    assert sum(line.count("9999 characters") for line in lines[1:3]) == 7
+    assert lines[2].endswith("' and 993 more")
+    used = [{"name": f"V{n}", "value": "x"} for n in range(100)]
+    command = ["".join(f"$(V{n})" for n in range(100))]
+    lines = what_runs({"spec": {"containers": [{"name": "app", "image": "a", "command": command, "env": used}]}})
+    assert lines[1].endswith("V23=x and 76 more")
+
+
 def test_t49_padding_with_harmless_containers_shows_as_such() -> None:
     containers: list[dict[str, Any]] = [
         {"name": f"c{n}", "image": f"i{n}", "command": ["x" * 9999]} for n in range(1000)

@@ -30,8 +30,43 @@ _NAMED: Final = {
     "nfs": ("NFS server", "server"),
 }
 """How to call a volume by what is in it."""
-_INSIDE: Final = frozenset({"emptyDir", "downwardAPI"})
-"""Volumes that hold nothing but what the pod itself puts or says there."""
+_RISKY: Final = frozenset(
+    {
+        "BASH_ENV",
+        "CLASSPATH",
+        "DOTNET_STARTUP_HOOKS",
+        "ENV",
+        "GIT_SSH_COMMAND",
+        "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "LD_AUDIT",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "PATH",
+        "PERL5DB",
+        "PERL5LIB",
+        "PERL5OPT",
+        "PHP_INI_SCAN_DIR",
+        "PROMPT_COMMAND",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "RUBYLIB",
+        "RUBYOPT",
+        "_JAVA_OPTIONS",
+    }
+)
+"""Variables by which a program runs other code than its own, whatever its command says."""
+_REFERENCE: Final = re.compile(r"\$\(([^()]*)\)")
+_VARIABLES: Final = 8
+_RISKY_VARIABLES: Final = 24
+_LONGEST_NAME: Final = 40
+_ROOM: Final = LONGEST_LINE - 32
+"""So that how many more there are fits, too."""
+_LONGEST_VALUE: Final = 64
+_METADATA_KEY: Final = re.compile(r"metadata\.(annotations|labels)\['(.*)'\]", re.DOTALL)
 _ROOT_CERTIFICATE: Final = "kube-root-ca.crt"
 
 Json = Mapping[str, Any]
@@ -41,16 +76,19 @@ Containers = list[tuple[str, Json]]
 def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
     """The programs of a pod, a line each, then what of its code may still change: the requester may be able to (T55).
 
-    Rule: a container's line has its name, image and command; commands of hooks and probes follow. Then come images that
+    Rule: a container's line has its name, image and command; commands of hooks and probes follow, and its environment,
+    first of all what can change what it runs. Then come images that
     are not pinned by digest, and files and environment from outside the pod. At most ``limit`` lines of 512 characters;
     what does not fit is counted, so that padding with harmless containers shows as such (T49). All text of the pod's
     author is on one line, with hidden characters spelled out (T15).
     """
     spec = _inner(pod, "spec")
     containers = [(_role(kind, one), one) for kind in _KINDS for one in _items(spec, kind)]
+    metadata = _inner(pod, "metadata")
     programs = [line for role, one in containers for line in _programs(role, one)]
+    programs += [line for role, one in containers for line in _variables(metadata, role, one)]
     around = [*_node(pod, spec), *_obeyed(pod)]
-    changeable = [*around, *_unpinned(containers), *_files(spec, containers), *_environment(containers)]
+    changeable = [*around, *_unpinned(containers), *_files(metadata, spec, containers), *_environment(containers)]
     half = limit // 2
     room = max(half, limit - len(changeable))
     shown = _bounded(programs, room, "programs")
@@ -85,6 +123,58 @@ def _programs(role: str, container: Json) -> Iterator[str]:
             yield f"{role}: {name} runs {shlex.join(words)}"
 
 
+def _variables(metadata: Json, role: str, container: Json) -> Iterator[str]:
+    """What a container's environment is, as far as the pod itself says: of each name the last, which is what counts.
+
+    What can change what runs comes first, and more of it is shown.
+    """
+    said: dict[str, str] = {}
+    words = [*_words(container, "command"), *_words(container, "args")]
+    for variable in _items(container, "env"):
+        words.append(str(variable.get("value")))
+        name = str(variable.get("name"))
+        said.pop(name, None)
+        text = _said(metadata, name, variable)
+        if text:
+            said[name] = text
+    named = {name for word in words for name in _REFERENCE.findall(word)} | _RISKY
+    risky = [text for name, text in said.items() if name in named][:_RISKY_VARIABLES]
+    others = [text for name, text in said.items() if name not in named][: max(0, _VARIABLES - len(risky))]
+    shown = [*risky, *others]
+    start = f"{role}: environment "
+    line = start
+    for text in shown:
+        comma = "" if line is start else ", "
+        if comma and len(line) + len(text) > _ROOM:
+            yield line
+            line, comma = start, ""
+        line = f"{line}{comma}{text}"
+    if shown:
+        yield line + (f" and {len(said) - len(shown)} more" if len(said) > len(shown) else "")
+
+
+def _said(metadata: Json, name: str, variable: Json) -> str:
+    """What the pod says that a variable is; empty where something else says it."""
+    name = shortened(name, _LONGEST_NAME)
+    source = _inner(variable, "valueFrom")
+    if "fieldRef" in source:
+        return f"{name} from {_field(metadata, _inner(source, 'fieldRef'))}"
+    if source:
+        return ""
+    return shlex.quote(f"{name}={shortened(str(variable.get('value') or ''), _LONGEST_VALUE)}")
+
+
+def _field(metadata: Json, reference: Json) -> str:
+    """A field of the pod that it reads, with the text that is there if anybody may have written it."""
+    path = str(reference.get("fieldPath"))
+    key = _METADATA_KEY.fullmatch(path)
+    path = shortened(path, _LONGEST_VALUE)
+    if key is None:
+        return path
+    value = _inner(metadata, key[1]).get(key[2])
+    return path if value is None else f"{path} ({shortened(str(value), _LONGEST_VALUE)})"
+
+
 def _node(pod: Json, spec: Json) -> Iterator[str]:
     if spec.get("nodeName") and not is_scheduled(pod):
         yield f"asks for node {spec['nodeName']} by name, so that no scheduler chooses"
@@ -112,7 +202,7 @@ def _unpinned(containers: Containers) -> Iterator[str]:
         yield f"image {shortened(image, _LONGEST_IMAGE)} is not pinned by digest, so what is in it may change: {_listed(roles)}"
 
 
-def _files(spec: Json, containers: Containers) -> Iterator[str]:
+def _files(metadata: Json, spec: Json, containers: Containers) -> Iterator[str]:
     mounts: dict[object, list[str]] = {}
     for role, container in containers:
         for mount in _items(container, "volumeMounts"):
@@ -121,14 +211,17 @@ def _files(spec: Json, containers: Containers) -> Iterator[str]:
             mounts.setdefault(device.get("name"), []).append(f"{device.get('devicePath')} in {role}")
     for volume in _items(spec, "volumes"):
         places = mounts.get(volume.get("name"))
-        for source in _sources(volume) if places else ():
+        for source in _sources(metadata, volume) if places else ():
             yield f"files from {source}: {_listed(places or [])}"
 
 
-def _sources(volume: Json) -> Iterator[str]:
+def _sources(metadata: Json, volume: Json) -> Iterator[str]:
     for kind in volume:
-        if kind == "projected":
+        if kind == "downwardAPI":
+            yield from _own_fields(metadata, _inner(volume, kind))
+        elif kind == "projected":
             for source in _items(_inner(volume, kind), "sources"):
+                yield from _own_fields(metadata, _inner(source, "downwardAPI"))
                 yield from (
                     _projected(one, _inner(source, one)) for one in ("configMap", "secret") if _brings(source, one)
                 )
@@ -137,8 +230,14 @@ def _sources(volume: Json) -> Iterator[str]:
             name = str(_inner(volume, kind).get(key))
             unpinned = ", which is not pinned by digest" if kind == "image" and not _PINNED.search(name) else ""
             yield f"{label} {shortened(name, _LONGEST_IMAGE)}{unpinned}"
-        elif kind != "name" and kind not in _INSIDE:
+        elif kind not in {"name", "emptyDir"}:
             yield f"a volume of kind {kind}"
+
+
+def _own_fields(metadata: Json, downward: Json) -> Iterator[str]:
+    fields = [_field(metadata, _inner(item, "fieldRef")) for item in _items(downward, "items") if "fieldRef" in item]
+    if fields:
+        yield f"the pod's own {_listed(fields)}"
 
 
 def _brings(source: Json, kind: str) -> bool:
