@@ -63,7 +63,7 @@ def test_what_somebody_wrote_is_covered(metadata: Json) -> None:
     assert digest(with_metadata(**metadata)) != digest(CLAIM)
 
 
-def test_t55_a_pods_copy_of_its_manifest_is_covered() -> None:
+def test_a_pods_copy_of_its_manifest_is_covered() -> None:
     """A container can read it, and nobody checks that it is the manifest."""
     copies = [{"annotations": {"kubectl.kubernetes.io/last-applied-configuration": text}} for text in ("{}", "reboot")]
     pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", **copy}} for copy in copies]

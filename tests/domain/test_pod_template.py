@@ -158,7 +158,7 @@ def reading(how: str, where: str, key: str) -> Json:
         *("file of all", "projected file of all"),
     ],
 )
-def test_t55_what_a_pod_reads_of_itself_changes_its_digest(how: str, where: str, key: str, owners: list[Json]) -> None:
+def test_what_a_pod_reads_of_itself_changes_its_digest(how: str, where: str, key: str, owners: list[Json]) -> None:
     """On a running pod as on a new one, under whatever name: text that is put there, changed or taken away."""
     running = {"conditions": [{"type": "PodScheduled", "status": "True"}], "phase": "Running"}
     for status in ({}, running):
