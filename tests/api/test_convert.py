@@ -186,10 +186,10 @@ def test_t19_unknown_fields_of_a_policy_are_named_all_at_once() -> None:
     with pytest.raises(convert.MalformedError) as caught:
         convert.policy_from(body)
     assert {str(violation) for violation in caught.value.violations} == {
-        "spec.matches: unknown field",
-        "spec.match.requester: unknown field",
+        "spec.matches: unknown field (did you mean match?)",
+        "spec.match.requester: unknown field (did you mean requesters?)",
         "spec.match.grants.roles[0].scope: unknown field",
-        "spec.approvals[0].approvers.group: unknown field",
+        "spec.approvals[0].approvers.group: unknown field (did you mean groups?)",
     }
 
 

@@ -55,7 +55,7 @@ def test_t19_every_fault_is_named_with_file_document_and_path(tmp_path: Path) ->
     assert out == ["approvalpolicy.daypass.dev/a is valid"]
     assert err == [
         "one.yaml: document 2 (b): spec.match.conditions[0].message: is required",
-        "one.yaml: document 2 (b): spec.match.requester: unknown field",
+        "one.yaml: document 2 (b): spec.match.requester: unknown field (did you mean requesters?)",
         "one.yaml: document 3 (c): spec.match.conditions[0].expression: line 1, column 8: undeclared reference to 'request.tikcet' (did you mean request.ticket?)",
     ]
 
@@ -146,6 +146,31 @@ def test_a_resource_that_there_is_not_is_an_error_and_one_that_may_be_a_warning(
     assert (code, err) == (0, [])
     doubt = "Daypass knows no resource deploymints in group apps; did you mean deployments?"
     assert out[1:] == [f"warning: {at} {doubt}"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "hint"),
+    [
+        ("patch", "patch is update, which includes patch"),
+        ("deletecollection", "deletecollection is delete, which includes deletecollection"),
+        ("exec", "exec is connect"),
+        ("get", "get only reads: admission is asked about create, update, delete and connect"),
+        ("updte", "must be one of 'create', 'update', 'delete' or 'connect'"),
+    ],
+)
+def test_a_verb_of_rbac_says_which_verb_was_meant(tmp_path: Path, verb: str, hint: str) -> None:
+    at = "one.yaml: document 1 (gate): spec.gate.actions[0].verbs[0]:"
+    assert check(tmp_path, one=an_action_gate("deployments", verb))[2] == [f"{at} {hint}"]
+
+
+def test_an_unknown_field_of_a_gate_says_which_was_meant(tmp_path: Path) -> None:
+    gate = "one.yaml: document 1 (gate): spec.gate"
+    typo = a_gate("HostPorts", **{"name: agent": "nme: agent"})
+    assert f"{gate}.workloads.agents[0].nme: unknown field (did you mean name?)" in check(tmp_path, one=typo)[2]
+    typo = a_gate("HostPorts", agents="onMising: Hold, agents")
+    assert check(tmp_path, one=typo)[2] == [f"{gate}.workloads.onMising: unknown field (did you mean onMissing?)"]
+    typo = a_gate("HostPorts", agents="colour: red, agents")
+    assert check(tmp_path, one=typo)[2] == [f"{gate}.workloads.colour: unknown field"]
 
 
 def test_a_gate_that_no_policy_of_the_files_answers_is_a_warning(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def policy_from(body: Mapping[str, Any]) -> Policy:
     try:
         spec = ApprovalPolicySpec.model_validate(body["spec"])
     except ValidationError as error:
-        raise malformed(error, "spec") from None
+        raise malformed(error, "spec", ApprovalPolicySpec) from None
     return Policy(
         name=metadata.name,
         uid=metadata.uid,

@@ -91,7 +91,7 @@ def _spec(body: object) -> AccessRequestSpec:
     try:
         return AccessRequestSpec.model_validate(body)
     except ValidationError as error:
-        raise malformed(error, "spec") from None
+        raise malformed(error, "spec", AccessRequestSpec) from None
 
 
 def _status(body: object) -> AccessRequestStatus | None:

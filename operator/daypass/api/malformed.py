@@ -1,11 +1,13 @@
 """What is said when an object can't be understood: every fault with its path, in words for a person."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from daypass.domain.hints import did_you_mean
 from daypass.domain.violations import Violation
 
 
@@ -47,10 +49,12 @@ _MAX_VIOLATIONS: Final = 32
 """More than a person reads, and few enough for an answer of admission."""
 
 
-def malformed(error: ValidationError, root: str) -> MalformedError:
-    """The faults that pydantic found in an object that stands at ``root``."""
+def malformed(error: ValidationError, root: str, model: type[BaseModel] | None = None) -> MalformedError:
+    """The faults that pydantic found in an object that stands at ``root``; by its model, which field was meant."""
     details = error.errors(include_url=False, include_input=False)[:_MAX_VIOLATIONS]
-    first, *others = (Violation(path_of((root, *detail["loc"])), _text(detail)) for detail in details)
+    first, *others = (
+        Violation(path_of((root, *detail["loc"])), _text(detail) + _meant(detail, model)) for detail in details
+    )
     return MalformedError(first.path, first.message, others)
 
 
@@ -63,6 +67,28 @@ def path_of(parts: Iterable[str | int]) -> str:
         elif part and part != "[key]":
             path += f".{part}" if path else part
     return path
+
+
+def _meant(detail: ErrorDetails, model: type[BaseModel] | None) -> str:
+    """Of an unknown field, the known one that is closest."""
+    *parents, field = detail["loc"] or ("",)
+    if detail["type"] != "extra_forbidden":
+        return ""
+    for name in parents:
+        if model is not None and isinstance(name, str):
+            model = next((_model_in(one.annotation) for key, one in _fields(model) if key == name), None)
+    return "" if model is None else did_you_mean(str(field), [key for key, _ in _fields(model)])
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    return ((one.alias or name, one) for name, one in model.model_fields.items())
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The model of a field, of its list or beside its None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _text(detail: ErrorDetails) -> str:

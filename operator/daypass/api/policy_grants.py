@@ -1,14 +1,39 @@
 """What may be asked for under a policy: the model of ``spec.match.grants``."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from daypass.api import fields
 from daypass.api.schema import OpenObject, Rule, atomic
 from daypass.domain import gate_bounds
 
-ActionVerb = Literal["create", "update", "delete", "connect"]
+_MEANT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "patch": "update, which includes patch",
+        "deletecollection": "delete, which includes deletecollection",
+        **dict.fromkeys(("exec", "attach", "portforward", "proxy"), "connect"),
+    }
+)
+_READING: Final = frozenset({"get", "list", "watch"})
+
+
+def _no_verb_of_rbac(verb: object) -> object:
+    """Say which verb of admission was meant by one of RBAC; all else is judged by the list of verbs."""
+    meant = _MEANT.get(verb) if isinstance(verb, str) else None
+    kind, text = "verb", "{verb} is {meant}"
+    if meant is not None:
+        raise PydanticCustomError(kind, text, {"verb": verb, "meant": meant})
+    if verb in _READING:
+        text = "{verb} only reads: admission is asked about create, update, delete and connect"
+        raise PydanticCustomError(kind, text, {"verb": verb})
+    return verb
+
+
+ActionVerb: TypeAlias = Annotated[Literal["create", "update", "delete", "connect"], BeforeValidator(_no_verb_of_rbac)]
 
 CONNECTED: Final = ", ".join(f"'{resource}'" for resource in sorted(gate_bounds.CONNECTED))
 """As a list of CEL holds them."""

@@ -1,10 +1,10 @@
 """Decides what is wrong with a pattern that somebody wrote."""
 
 import re
-from difflib import get_close_matches
 from typing import Final
 
 from daypass.domain.globs import matches_freely
+from daypass.domain.hints import did_you_mean
 from daypass.domain.privileges.controls import CONTROLS, PROFILES
 from daypass.domain.privileges.finding import LONGEST_VALUE, readable
 from daypass.domain.privileges.paths import normal_path
@@ -49,7 +49,7 @@ def _fault_of_value(control: str, value: str) -> str:
     if values is not None:
         if any(matches_freely(value, known) for known in values):
             return ""
-        return f"{control} has no value {value!r}{_hint(value, values)}: it has {', '.join(values)}"
+        return f"{control} has no value {value!r}{did_you_mean(value, values)}: it has {', '.join(values)}"
     if control == "Capabilities" and (value.startswith("CAP_") or not _CAPABILITY.fullmatch(value)):
         return f"{control} names capabilities in capitals and without CAP_, such as NET_ADMIN"
     if control == "HostPathVolumes" and value != "*" and normal_path(value) != value and not value.startswith("*"):
@@ -57,18 +57,10 @@ def _fault_of_value(control: str, value: str) -> str:
     return ""
 
 
-def _hint(word: str, words: tuple[str, ...]) -> str:
-    """The closest of the words: the only one that begins so, else the most alike."""
-    by_lower = {known.lower(): known for known in words}
-    longer = [known for known in by_lower if len(word) > 1 and known.startswith(word.lower())]
-    closest = longer if len(longer) == 1 else get_close_matches(word.lower(), by_lower, n=1)
-    return f" (did you mean {by_lower[closest[0]]}?)" if closest else ""
-
-
 _VALUES: Final = tuple(f"{control.name}:{value}" for control in CONTROLS.values() for value in control.values or ())
 
 
 def _hint_of_control(word: str) -> str:
-    """As ``_hint``, where somebody may also have written a value alone, such as hostNetwork."""
+    """As ``did_you_mean``, where somebody may also have written a value alone, such as hostNetwork."""
     of_value = [known for known in _VALUES if known.lower().endswith(f":{word.lower()}")]
-    return f" (did you mean {of_value[0]}?)" if of_value else _hint(word, (*CONTROLS, *PROFILES))
+    return f" (did you mean {of_value[0]}?)" if of_value else did_you_mean(word, (*CONTROLS, *PROFILES))
