@@ -179,6 +179,19 @@ async def test_an_update_of_a_pod_that_somebody_else_made_has_an_unknown_author(
     assert getattr(cause.grant, "authors", ()) == ("alice",)
 
 
+async def test_t56_a_change_that_is_refused_asks_only_where_a_gate_says_so() -> None:
+    other = a_pod(containers=[{"name": "it", "image": "another"}])
+    scene = Scene(policies=HOLDS)
+    assert (await scene.update(a_pod(), other)).decision == "Refused"
+    assert (await scene.update(held(a_pod()), held(other))).decision == "Refused"
+    asking = Scene(policies=ASKS)
+    assert (await asking.update(held(a_pod()), held(other))).decision == "Refused"
+    assert (scene.causes, asking.causes) == ([], [])
+    assert not (await scene.create(a_pod())).allowed
+    assert (await scene.create(held(a_pod()))).decision == "Held"
+    assert len(scene.causes) == 1
+
+
 async def test_one_read_answers_for_all_pods_of_an_owner_at_the_same_time() -> None:
     scene = Scene()
     metadata = {"uid": "rs-1", "annotations": {"daypass.dev/authors": "alice"}}

@@ -97,10 +97,12 @@ def test_a_refusal_by_one_gate_outweighs_every_hold() -> None:
     assert on_missing(_demands([hold, deny], LOGS)) is OnMissing.DENY
 
 
-def test_a_hold_always_asks_and_a_refusal_where_it_says_so() -> None:
-    assert asks(_demands([a_gate("a", workloads(hold=True))], LOGS))
-    assert asks(_demands([a_gate("a", workloads(request=True))], LOGS))
-    assert not asks(_demands([a_gate("a", workloads())], LOGS))
+def test_a_hold_asks_where_a_pod_can_wait_and_a_refusal_where_it_says_so() -> None:
+    holding = _demands([a_gate("a", workloads(hold=True))], LOGS)
+    assert asks(holding, waits=True)
+    assert not asks(holding, waits=False)
+    assert asks(_demands([a_gate("a", workloads(request=True))], LOGS), waits=False)
+    assert not asks(_demands([a_gate("a", workloads())], LOGS), waits=True)
 
 
 def test_holds_are_looked_for_only_where_a_gate_holds() -> None:

@@ -139,6 +139,9 @@ def on_missing(demands: Sequence[Demand]) -> OnMissing:
     return OnMissing.HOLD if held else OnMissing.DENY
 
 
-def asks(demands: Iterable[Demand]) -> bool:
-    """Whether Daypass makes the request itself: where a gate says so, and always for a hold."""
-    return any(demand.by.gate.request or demand.by.gate.on_missing is OnMissing.HOLD for demand in demands)
+def asks(demands: Iterable[Demand], *, waits: bool) -> bool:
+    """Whether Daypass makes the request itself: where a gate says so, and for a hold where the pod may wait for it.
+
+    Else whoever may change pods makes a request with each try, for something that can't be held.
+    """
+    return any(demand.by.gate.request or (waits and demand.by.gate.on_missing is OnMissing.HOLD) for demand in demands)

@@ -81,5 +81,5 @@ class Connections:
         inspected = None if sight is None else await self.inspection.finish(sight)
         if inspected is None:
             return [], ()
-        wanted = [PolicyDemand(one.by.policy, one.by.mode, gates.asks((one,))) for one in inspected.demands]
+        wanted = [PolicyDemand(one.by.policy, one.by.mode, gates.asks((one,), waits=True)) for one in inspected.demands]
         return wanted, gates.needed(inspected.demands)

@@ -203,7 +203,9 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
         # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
         return refuse("CantBeHeld", messages.unholdable(facts, demands, why or unfit))
     asked: Asked | None = None
-    if asks(demands) and not case.dry_run:
+    # A held pod waits for what was asked as it was made: what it is changed to has no leave, and asks for none (T56).
+    changed_in_wait = case.held.gated and not case.may_wait
+    if asks(demands, waits=case.may_wait) and not changed_in_wait and not case.dry_run:
         asked = await needs.asking.ask(cause)
     if asked is not None:
         told = asked.message
