@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from builders import DIGEST, NOON, a_person, a_policy, a_request, a_stage, a_workload, an_action, an_applied
-from daypass.domain.conditions import State
+from daypass.domain.conditions import State, state_of
 from daypass.domain.identity import Identity
 from daypass.domain.permits import ActionCall
 from daypass.domain.pod_facts import PodFacts
@@ -111,6 +111,9 @@ class Known:
 
     def permits(self, namespace: str) -> Sequence[Request]:
         return [one for one in self.requests if one.namespace == namespace]
+
+    def denied(self, namespace: str) -> Sequence[Request]:
+        return [one for one in self.permits(namespace) if state_of(one.record) is State.DENIED]
 
     def made(self, cause: str) -> Sequence[Request]:
         return [one for one in self.requests if one.cause == cause]

@@ -13,6 +13,7 @@ from daypass.app.admission.gates.inspection import Inspection
 from daypass.app.admission.gates.owners import Owners
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.pods import PodGate
+from daypass.app.admission.gates.standing import Earlier
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import Json
 from daypass.domain.causes import Cause
@@ -43,6 +44,7 @@ class Scene:
     covering: list[Request] = field(default_factory=list)
     left: bool = True
     asked: Asked | None = None
+    earlier: Earlier = field(default_factory=Earlier)
     causes: list[Cause] = field(default_factory=list)
     spent: list[Use] = field(default_factory=list)
     counted: list[tuple[str, str]] = field(default_factory=list)
@@ -68,6 +70,9 @@ class Scene:
 
     def near_pod(self, _facts: PodFacts, _needed: Sequence[str]) -> str:
         return ""
+
+    def earlier_for_pod(self, _facts: PodFacts, _needed: Sequence[str]) -> Earlier:
+        return self.earlier
 
     async def spend(self, covering: Sequence[Request], use: Use) -> tuple[Request | None, str]:
         if not self.left:

@@ -7,6 +7,7 @@ import pytest
 from app.gate_scene import REPLICA_SETS_OWN, Scene, a_pod, held
 from builders import a_person, a_request, a_workload
 from daypass.app.admission.gates.asking import Asked
+from daypass.app.admission.gates.standing import Earlier
 from daypass.app.ports import REPLICA_SETS, RefusedError, UnavailableError
 from daypass.domain.conditions import State
 from daypass.domain.policy import GateMode, RiskLevel
@@ -33,6 +34,14 @@ async def test_a_pod_of_the_agents_service_account_is_refused_without_being_aske
     assert answer.message.endswith("""To ask: echo '{"kind":"AccessRequest"}' | kubectl create -f -""")
     assert scene.causes == []
     assert scene.counted == [("Enforce", "Refused")]
+
+
+async def test_what_was_asked_for_already_is_told_in_place_of_the_request_to_paste() -> None:
+    waiting = Earlier("request ask-x waits for group leads", waits=True)
+    answer = await Scene(earlier=waiting).create(a_pod())
+    assert answer.message.endswith("for that; request ask-x waits for group leads")
+    denied = (await Scene(earlier=Earlier("request ask-x was denied by bob: no")).create(a_pod())).message
+    assert "; request ask-x was denied by bob: no. To ask: " in denied
 
 
 async def test_a_covered_pod_spends_one_use_by_its_uid() -> None:

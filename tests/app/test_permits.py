@@ -7,9 +7,11 @@ import pytest
 
 from builders import NOON, a_deny, a_policy, a_stage, a_workload, an_action, an_applied
 from daypass.app.admission.gates.permits import Permits
+from daypass.app.admission.gates.standing import Earlier
+from daypass.domain.conditions import State
 from daypass.domain.policy import Policy
-from daypass.domain.request import PolicyReference, Request
-from permitting import VOLUMES, Known, a_call, a_permit, a_pod
+from daypass.domain.request import Condition, PolicyReference, Record, Request
+from permitting import RUNS, VOLUMES, Known, a_call, a_permit, a_pod
 
 NEEDED = ("HostNamespaces:hostPID",)
 AUTO = a_policy(roles=(), privileges=("Baseline",), actions=(VOLUMES,), auto=True)
@@ -155,3 +157,41 @@ def test_memory_is_bounded() -> None:
     for one in requests:
         permits.verified(one)
     assert len(permits._verified) == 4096
+
+
+@pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.UNDECIDED, State.SCHEDULED])
+def test_what_people_asked_for_is_known_until_it_is_answered(state: State) -> None:
+    pod = a_permit(a_workload("HostNamespaces", digest=RUNS), state=state)
+    known = Known(pod, a_permit(an_action(), state=state))
+    permits = Permits(known, known)
+    told = Earlier(f"request {pod.name} is {state.value}: Ready says so", waits=True)
+    assert permits.earlier_for_pod(a_pod(), NEEDED) == told
+    assert permits.earlier_for_action(a_call()) == told
+    for other in (a_pod(account="other"), a_pod(digest="00" * 32), a_pod(namespace="bank")):
+        assert permits.earlier_for_pod(other, NEEDED) == Earlier()
+    assert permits.earlier_for_pod(a_pod(), ("HostPorts",)) == Earlier()
+    assert permits.earlier_for_action(a_call(caller="alice")) == Earlier()
+
+
+def test_whom_it_waits_for_is_told_as_a_sentence() -> None:
+    waiting = a_permit(state=State.AWAITING_APPROVAL)
+    message = "Waiting for policy p, stage leads (0 of 1): group leads; until 2026-11-22T15:55:37Z."
+    ready = Condition("Ready", "False", "AwaitingApproval", message, 1)
+    known = Known(replace(waiting, record=replace(waiting.record, conditions=(ready,))))
+    assert Permits(known, known).earlier_for_pod(a_pod(), NEEDED).told == (
+        f"request {waiting.name} waits for policy p, stage leads (0 of 1): group leads; until 2026-11-22T15:55:37Z"
+    )
+
+
+def test_the_latest_denial_is_told() -> None:
+    denied = [
+        replace(
+            a_permit(state=State.DENIED),
+            name=f"ask-{minute}",
+            record=Record((Condition("Ready", "False", "Denied", f"Denied by bob: {minute}", 1),), end_time=at),
+        )
+        for minute in (3, 5, 4)
+        for at in (NOON + timedelta(minutes=minute),)
+    ]
+    known = Known(*denied)
+    assert Permits(known, known).earlier_for_pod(a_pod(), NEEDED) == Earlier("request ask-5 was denied by bob: 5")

@@ -32,7 +32,7 @@ def test_a_deletion_is_refused_asked_for_and_passes_once(shop: Operated) -> None
     assert uid in spec["reason"]
 
     shop.until(request, "AwaitingApproval")
-    assert "is AwaitingApproval" in shop.delete().message
+    assert " waits for " in shop.delete().message
     shop.approved(request)
     assert shop.passes(request, shop.delete).status == 200
     shop.vanished()
@@ -55,6 +55,9 @@ def test_without_request_the_message_has_one_to_paste(shop: Operated) -> None:
     assert json.loads(text)["metadata"]["generateName"] == "ask-"
     request = shop.bed.kubectl("create", "-f", "-", "-o", "name", user=shop.agent, input=text).stdout.strip()
     request = request.partition("/")[2]
+    told = shop.bed.wait_until(lambda: next(filter(lambda one: " waits for " in one, [shop.delete().message]), ""), 10)
+    assert f"request {request} waits for " in told
+    assert "To ask" not in told
     shop.approved(request)
     assert shop.passes(request, shop.delete).status == 200
 
@@ -165,6 +168,7 @@ def test_a_change_is_approved_with_its_content(shop: Operated) -> None:
     assert write("10") == 403
     request = shop.only_request()
     assert shop.get(request)["spec"]["action"]["objectDigest"]
+    assert 'data.most: "10"' in shop.get(request)["spec"]["action"]["findings"]
     shop.approved(request)
     assert write("1000") == 403
     assert shop.bed.wait_until(lambda: write("10") == 200)

@@ -93,7 +93,7 @@ def test_a_bare_pod_is_refused_and_let_through_once_approved(shop: Gated) -> Non
     assert f"request {request} was made and waits for group approvers" in refused.message
     assert made["spec"]["requester"]["username"] == "alice"
     shop.until(request, "AwaitingApproval")
-    assert "is AwaitingApproval" in shop.create("pods", a_pod("bare")).message
+    assert " waits for " in shop.create("pods", a_pod("bare")).message
     assert shop.review(request, user="alice").status == 403
     shop.approve(request)
     shop.until(request, "Active")

@@ -94,6 +94,16 @@ def test_permits_are_found_by_namespace_until_they_end() -> None:
     assert known.made("c") == (elsewhere,)
 
 
+def test_denied_permits_are_found_by_namespace() -> None:
+    first = _permit("a")
+    known, denied = _known(first), _ended(first, "Denied")
+    assert known.denied("shop") == ()
+    known.request_changed("shop/a", first, denied)
+    assert known.denied("shop") == (denied,)
+    known.request_changed("shop/a", denied, None)
+    assert known.denied("shop") == ()
+
+
 def test_t56_made_requests_are_found_by_cause_after_their_end_too() -> None:
     known = _known(_permit("a"), _permit("b", "other"), _permit("d", ""))
     denied = _ended(_permit("a"), "Denied")

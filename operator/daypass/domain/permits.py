@@ -118,6 +118,11 @@ def refusal(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime
 
 def mismatch(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetime) -> str:
     """The same without a look at reviews: most requests are about something else."""
+    return difference(permit, pod, needed) or closed(permit, now) or _none_left(permit, "pod", (pod.uid,))
+
+
+def difference(permit: Request, pod: PodFacts, needed: Sequence[str]) -> str:
+    """In what a request, whatever became of it, is not for a pod, in the words "it …"; empty where it is."""
     grant = permit.grant
     if not isinstance(grant, WorkloadGrant) or permit.namespace != pod.namespace:
         return ELSE
@@ -128,7 +133,7 @@ def mismatch(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetim
         return f"does not name {', '.join(lacking)}"
     if grant.pod_template_digest and grant.pod_template_digest != pod.digest:
         return "is for pods that run something else: its podTemplateDigest differs"
-    return closed(permit, now) or _none_left(permit, "pod", (pod.uid,))
+    return ""
 
 
 def action_refusal(permit: Request, call: ActionCall, now: datetime) -> str:
@@ -142,6 +147,11 @@ def action_refusal(permit: Request, call: ActionCall, now: datetime) -> str:
 
 def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
     """The same without a look at reviews."""
+    return action_difference(permit, call) or closed(permit, now) or _none_left(permit, "use", call.keys)
+
+
+def action_difference(permit: Request, call: ActionCall) -> str:
+    """In what a request, whatever became of it, is not for an operation, in the words "it …"; empty where it is."""
     grant = permit.grant
     if not isinstance(grant, ActionGrant) or permit.namespace != call.namespace:
         return ELSE
@@ -153,7 +163,7 @@ def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
     if grant.object_digest and grant.object_digest != call.object_digest:
         what = "another object of that name" if call.verb == "delete" else "another content"
         return f"is for {what}: its objectDigest differs"
-    return closed(permit, now) or _none_left(permit, "use", call.keys)
+    return ""
 
 
 def disapproval(permit: Request, hands: Hands, *, authors_unknown: bool = False) -> str:

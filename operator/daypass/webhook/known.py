@@ -11,7 +11,7 @@ from daypass.api import convert
 from daypass.app.admission.answer import member
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, CONFIG_MAPS, NAMESPACES, Json
 from daypass.domain import names
-from daypass.domain.conditions import FINAL, state_of
+from daypass.domain.conditions import FINAL, State, state_of
 from daypass.domain.duplicates import equality_key, is_pending
 from daypass.domain.gates import GateIndex, asks_power
 from daypass.domain.identity import Identity
@@ -44,6 +44,7 @@ class Known:
         self._pending: dict[Hashable, dict[str, None]] = {}
         self._by_subject: dict[str, dict[str, Request]] = {}
         self._permits: dict[str, dict[str, Request]] = {}
+        self._denied: dict[str, dict[str, Request]] = {}
         self._made: dict[str, dict[str, Request]] = {}
         self._requests = Cache(client, ACCESS_REQUESTS, keep=slim_request, changed=self.request_changed)
         self._unreadable_gates: set[str] = set()
@@ -127,6 +128,10 @@ class Known:
         """The requests for workloads and actions in a namespace that have not ended."""
         return tuple(self._permits.get(namespace, {}).values())
 
+    def denied(self, namespace: str) -> Sequence[Request]:
+        """The requests for workloads and actions in a namespace that were denied."""
+        return tuple(self._denied.get(namespace, {}).values())
+
     def made(self, cause: str) -> Sequence[Request]:
         """The requests that Daypass made for that cause; of those that have ended only what they came to is known."""
         return tuple(self._made.get(cause, {}).values())
@@ -180,6 +185,7 @@ class Known:
             _remove(self._pending, equality_key(old), name)
             _remove(self._by_subject, old.subject.username, key)
             _remove(self._permits, old.namespace, key)
+            _remove(self._denied, old.namespace, key)
             _remove(self._made, old.cause, key)
         if new is not None:
             self._expected.pop(equality_key(new), None)
@@ -188,6 +194,8 @@ class Known:
             self._by_subject.setdefault(new.subject.username, {})[key] = new
             if new.permits and state_of(new.record) not in FINAL:
                 self._permits.setdefault(new.namespace, {})[key] = new
+            if new.permits and state_of(new.record) is State.DENIED:
+                self._denied.setdefault(new.namespace, {})[key] = new
             if new.cause:
                 self._made.setdefault(new.cause, {})[key] = new
 

@@ -4,8 +4,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeAlias
 
+from daypass.app.admission.gates.standing import Earlier, standing
 from daypass.app.ports import Clock
 from daypass.domain import permits
+from daypass.domain.conditions import State, state_of
 from daypass.domain.matching import could_match
 from daypass.domain.permits import ActionCall, Hands
 from daypass.domain.pod_facts import PodFacts
@@ -15,6 +17,7 @@ from daypass.domain.review import Review
 
 _Refusal: TypeAlias = Callable[[Request], str]
 
+_UNANSWERED: Final = (None, State.AWAITING_APPROVAL, State.UNDECIDED, State.SCHEDULED)
 REMEMBERED: Final = 4096
 """Requests whose reviews were verified."""
 
@@ -24,6 +27,10 @@ class PermitsKnown(Protocol):
 
     def permits(self, namespace: str) -> Sequence[Request]:
         """The requests for workloads and actions of a namespace, with their reviews and what was recorded."""
+        ...
+
+    def denied(self, namespace: str) -> Sequence[Request]:
+        """The requests for workloads and actions of a namespace that were denied."""
         ...
 
     def policy(self, name: str) -> Policy | None:
@@ -66,6 +73,14 @@ class Permits:
     def near_action(self, call: ActionCall) -> str:
         """Why a request that is in force does not cover an operation, or empty."""
         return self._near(call.namespace, self._action_refusal(call))
+
+    def earlier_for_pod(self, pod: PodFacts, needed: Sequence[str]) -> Earlier:
+        """What became so far of asking for a pod."""
+        return self._earlier(pod.namespace, lambda one: not permits.difference(one, pod, needed))
+
+    def earlier_for_action(self, call: ActionCall) -> Earlier:
+        """What became so far of asking for an operation."""
+        return self._earlier(call.namespace, lambda one: not permits.action_difference(one, call))
 
     def verified(self, permit: Request) -> Request:
         """The request with only those of its reviews that a published key has signed for it."""
@@ -144,6 +159,15 @@ class Permits:
                 if why and why != permits.ELSE:
                     return f"request {permit.name} {why}"
         return ""
+
+    def _earlier(self, namespace: str, fits: Callable[[Request], bool]) -> Earlier:
+        """The request that waits for an answer, or else the one that was denied last."""
+        for permit in self.known.permits(namespace):
+            if state_of(permit.record) in _UNANSWERED and fits(permit):
+                return Earlier(standing(permit), waits=True)
+        denied = [one for one in self.known.denied(namespace) if fits(one)]
+        last = max(denied, key=lambda one: one.record.end_time or one.creation_time, default=None)
+        return Earlier() if last is None else Earlier(standing(last))
 
     def _same(self, reference: PolicyReference) -> Policy | None:
         """The policy as it was recorded, if it is still that."""

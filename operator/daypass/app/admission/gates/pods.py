@@ -207,19 +207,31 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     changed_in_wait = case.held.gated and not case.may_wait
     if asks(demands, waits=case.may_wait) and not changed_in_wait and not case.dry_run:
         asked = await needs.asking.ask(cause)
-    if asked is not None:
-        told = asked.message
-    else:
-        told = why or needs.permits.near_pod(facts, wanted) or needs.asking.hopeless(cause)
     named = {"request": asked.name} if asked is not None and asked.name else {}
     if waits and (asked is None or asked.waits):
         text = messages.held(asked.name if asked is not None else "", facts, demands)
         return Answer(allowed=True, decision="Held", warnings=(text,), annotations=named)
     # Fail closed: a pod whose request was denied, or could not be made, would wait for nothing.
-    paste = "" if asked is not None and asked.name else needs.asking.paste(cause)
+    told, paste = _help(facts, wanted, cause, needs, asked, why)
     denied = asked is not None and asked.state is State.DENIED
     answer = refuse("RequestDenied" if denied else "Refused", messages.refusal(facts, demands, told, paste))
     return Answer(allowed=False, decision=answer.decision, message=answer.message, code=answer.code, annotations=named)
+
+
+def _help(  # noqa: PLR0913, PLR0917 - all that is known of a pod that is refused
+    facts: PodFacts, wanted: Sequence[str], cause: Cause, needs: PodGate, asked: Asked | None, why: str
+) -> tuple[str, str]:
+    """What can be done for a pod: what became of asking, and the request to be made by hand where there is none."""
+    if asked is not None and asked.name:
+        return asked.message, ""
+    earlier = needs.permits.earlier_for_pod(facts, wanted)
+    if earlier.waits:
+        return "; ".join(filter(None, (earlier.told, why))), ""
+    if asked is not None:
+        told = asked.message
+    else:
+        told = why or needs.permits.near_pod(facts, wanted) or needs.asking.hopeless(cause)
+    return "; ".join(filter(None, (earlier.told, told))), needs.asking.paste(cause)
 
 
 def _admitted(facts: PodFacts, wanted: Sequence[str], case: _Case, needs: PodGate) -> list[Request]:

@@ -87,8 +87,11 @@ class Settling:
         asked = await self.asking.ask(cause) if asks else None
         if asked is not None and asked.name:
             return "; ".join(filter(None, (asked.message, why))), ""
+        earlier = self.permits.earlier_for_action(doing.asked)
+        if earlier.waits:
+            return "; ".join(filter(None, (earlier.told, why))), ""
         told = asked.message if asked is not None else why or self.asking.hopeless(cause)
-        return told, self.asking.paste(cause)
+        return "; ".join(filter(None, (earlier.told, told))), self.asking.paste(cause)
 
 
 def _covered(permit: Request, demands: Collection[PolicyDemand]) -> Answer:

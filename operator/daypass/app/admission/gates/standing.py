@@ -1,5 +1,6 @@
 """What a caller is told of a request that is there already."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from daypass.domain.conditions import State, state_of
@@ -9,6 +10,16 @@ from daypass.domain.wording import denial
 
 LONGEST_WORD: Final = 110
 """Of what was said with a denial, so that the way out has room behind it."""
+_WAITING: Final = "Waiting for "
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What became of asking for the same before."""
+
+    told: str = ""
+    waits: bool = False
+    """Whether an answer may still come, so that there is nothing to ask for."""
 
 
 def standing(request: Request) -> str:
@@ -17,6 +28,8 @@ def standing(request: Request) -> str:
     told = ready.message.removesuffix(".") if ready is not None else ""
     if state is None:
         return f"request {request.name} was made and is being looked at: {_command('get', request)}"
+    if state is State.AWAITING_APPROVAL and told.startswith(_WAITING):
+        return f"request {request.name} waits for {told.removeprefix(_WAITING)}"
     if state is State.DENIED:
         return f"request {request.name} {denial(shortened(told, LONGEST_WORD))}"
     return f"request {request.name} is {state.value}{f': {told}' if told else ''}"
