@@ -199,6 +199,28 @@ def test_folders_and_standard_input_can_be_checked(tmp_path: Path) -> None:
     assert runner.invoke(app, ["policy", "check", str(tmp_path / "deep"), "-"], input="a: [").exit_code == 1
 
 
+def test_a_file_that_can_not_be_read_is_told_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
+    (tmp_path / "empty").mkdir()
+    whys = {"none.yaml": "no such file", "latin.yaml": "is not UTF-8", "empty": "no *.yaml or *.yml in it"}
+    for name, why in whys.items():
+        result = CliRunner().invoke(app, ["policy", "check", str(tmp_path / name)])
+        assert (result.exit_code, result.stderr) == (1, f"daypass policy check: {tmp_path / name}: {why}\n")
+    for name in ("none.yaml", "latin.yaml"):
+        result = CliRunner().invoke(app, ["digest", str(tmp_path / name)])
+        assert (result.exit_code, result.stderr) == (1, f"daypass digest: {tmp_path / name}: {whys[name]}\n")
+
+
+def test_a_hold_that_is_told_to_make_no_request_is_a_warning(tmp_path: Path) -> None:
+    held = a_gate("HostPorts", agents="onMissing: Hold, request: false, agents")
+    code, out, err = check(tmp_path, one=held)
+    assert (code, err) == (0, [])
+    why = "a pod that is held always has its request made, so false says nothing: leave it out"
+    assert out[1:] == [f"warning: one.yaml: document 1 (gate): spec.gate.workloads.request: {why}"]
+    assert len(check(tmp_path, one=held.replace("false", "true"))[1]) == 1
+    assert len(check(tmp_path, one=held.replace("Hold", "Deny"))[1]) == 1
+
+
 def test_a_folder_may_hold_other_files_but_some_policy(tmp_path: Path) -> None:
     other = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n"
     (tmp_path / "kustomization.yaml").write_text(other)

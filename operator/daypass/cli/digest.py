@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daypass.cli import unreadable
+
 if TYPE_CHECKING:
     from daypass.app.dry_runs import Digested
     from daypass.kube.connection import Connection
@@ -114,7 +116,7 @@ def _manifests(file: Path) -> Iterator[tuple[str, Any]]:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         found = [manifest for _, manifest in documents(text)]
     except (OSError, UnicodeDecodeError, UnreadableError) as error:
-        text = str(error) if isinstance(error, OSError) else f"{name}: {error}"
+        text = unreadable.told(name, error)
         raise _UnusableError(text) from None
     if not found:
         text = f"{name}: no manifest in it"

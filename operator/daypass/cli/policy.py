@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from daypass.cli import unreadable
 from daypass.cli.connection import DEFAULT_NAMESPACE, NamespaceOption
 
 FilesArgument = Annotated[
@@ -14,6 +15,8 @@ FilesArgument = Annotated[
         metavar="FILE...", help="YAML files, folders of them (*.yaml and *.yml, at any depth), or - for standard input."
     ),
 ]
+
+_STANDARD_INPUT = "standard input"
 
 
 def check(files: FilesArgument, namespace: NamespaceOption = DEFAULT_NAMESPACE) -> None:
@@ -26,11 +29,13 @@ def check(files: FilesArgument, namespace: NamespaceOption = DEFAULT_NAMESPACE) 
     from daypass.domain.gate_bounds import Bounds
     from daypass.expressions.cel import CelExpressions
 
-    try:
-        texts = {name: text for file in files for name, text in _read(file)}
-    except (OSError, UnicodeDecodeError) as error:
-        typer.echo(f"daypass policy check: {error}", err=True)
-        raise typer.Exit(1) from None
+    texts: dict[str, str] = {}
+    for name in [name for file in files for name in _names(file)]:
+        try:
+            texts[name] = _text(name)
+        except (OSError, UnicodeDecodeError) as error:
+            typer.echo(f"daypass policy check: {unreadable.told(name, error)}", err=True)
+            raise typer.Exit(1) from None
     walked = {name for file in files if file.is_dir() for name in texts if Path(name).is_relative_to(file)}
     report = policy_check.check(texts, CelExpressions(), walked=walked, bounds=Bounds(namespace))
     for name in report.valid:
@@ -43,12 +48,17 @@ def check(files: FilesArgument, namespace: NamespaceOption = DEFAULT_NAMESPACE) 
         raise typer.Exit(1)
 
 
-def _read(file: Path) -> list[tuple[str, str]]:
+def _names(file: Path) -> list[str]:
     if str(file) == "-":
-        return [("standard input", sys.stdin.read())]
+        return [_STANDARD_INPUT]
     if not file.is_dir():
-        return [(str(file), file.read_text(encoding="utf-8"))]
+        return [str(file)]
     found = sorted(path for path in file.rglob("*") if path.suffix in {".yaml", ".yml"} and path.is_file())
     if not found:
-        raise FileNotFoundError(f"{file}: no *.yaml or *.yml in it")
-    return [(str(path), path.read_text(encoding="utf-8")) for path in found]
+        typer.echo(f"daypass policy check: {file}: no *.yaml or *.yml in it", err=True)
+        raise typer.Exit(1)
+    return list(map(str, found))
+
+
+def _text(name: str) -> str:
+    return sys.stdin.read() if name == _STANDARD_INPUT else Path(name).read_text(encoding="utf-8")

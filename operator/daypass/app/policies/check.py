@@ -10,7 +10,7 @@ from daypass.app.policies.validation import validate_policy
 from daypass.domain import gate_answers, gate_rules, names, policy_rules
 from daypass.domain.expressions import Expressions
 from daypass.domain.gate_bounds import DEFAULT_BOUNDS, Bounds
-from daypass.domain.policy import Effect, Match, Policy
+from daypass.domain.policy import Effect, Match, OnMissing, Policy
 from daypass.domain.violations import Violation
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -90,6 +90,7 @@ def check(
             others = [other for other in known if other is not policy]
             errors += [each for each in policy_rules.violations(policy, others, bounds) if each not in violations]
             warnings = (*policy_rules.unresolved(policy, [*others, *unreadable]), *gate_rules.doubtful(policy))
+            warnings += tuple(_of_no_effect(policy, one.body))
             if not unreadable:
                 warnings += gate_answers.warnings(policy, others)
             report.warnings += map(one.finding, warnings)
@@ -97,6 +98,16 @@ def check(
         if not errors:
             report.valid.append(one.name)
     return report
+
+
+def _of_no_effect(policy: Policy, body: Mapping[str, Any]) -> Iterator[Violation]:
+    """What somebody wrote out and what changes nothing; the policy itself no longer says that it was written."""
+    workloads = policy.gate.workloads if policy.gate is not None else None
+    if workloads is None or workloads.on_missing is not OnMissing.HOLD:
+        return
+    if body["spec"]["gate"]["workloads"].get("request") is False:
+        why = "a pod that is held always has its request made, so false says nothing: leave it out"
+        yield Violation("spec.gate.workloads.request", why)
 
 
 def _policies(file: str, text: str, report: Report) -> Iterator[_Document]:
