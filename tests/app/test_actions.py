@@ -362,7 +362,9 @@ async def test_gates_that_do_not_enforce_let_it_through_and_say_so() -> None:
     scene = Scene(gated(mode=GateMode.WARN))
     answer = await scene.ask()
     assert answer.allowed
-    assert answer.warnings == ("Daypass: delete persistentvolumeclaims data will need an approved request (policy p)",)
+    assert answer.warnings == (
+        "Daypass: delete persistentvolumeclaims data would be refused without an approved request (policy p)",
+    )
     audited = await Scene(gated(mode=GateMode.AUDIT)).ask()
     assert (audited.allowed, audited.warnings) == (True, ())
     assert audited.annotations == {"gates": "p (Audit)"}

@@ -180,7 +180,10 @@ def test_gates_that_warn_or_record_stop_nobody(shop: Operated) -> None:
     policy = shop.gate_actions(VOLUMES, mode="Warn")
     shop.claim()
     done = shop.bed.kubectl("delete", "pvc", "data", "-n", shop.namespace, "--wait=false", user=shop.agent)
-    assert "Warning: Daypass: delete persistentvolumeclaims data will need an approved request" in done.stderr
+    assert (
+        "Warning: Daypass: delete persistentvolumeclaims data would be refused without an approved request"
+        in done.stderr
+    )
     assert policy in done.stderr
     assert shop.made() == []
     audited = [

@@ -218,7 +218,7 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
     return Answer(allowed=False, decision=answer.decision, message=answer.message, code=answer.code, annotations=named)
 
 
-def _help(  # noqa: PLR0913, PLR0917 - all that is known of a pod that is refused
+def _help(
     facts: PodFacts, wanted: Sequence[str], cause: Cause, needs: PodGate, asked: Asked | None, why: str
 ) -> tuple[str, str]:
     """What can be done for a pod: what became of asking, and the request to be made by hand where there is none."""

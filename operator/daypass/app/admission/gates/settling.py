@@ -101,7 +101,7 @@ def _covered(permit: Request, demands: Collection[PolicyDemand]) -> Answer:
 def _let_through(asked: ActionCall, demands: Collection[PolicyDemand]) -> Answer:
     """Let it go on, and say so where a gate warns; every mode leaves an audit annotation."""
     warning = [one.policy for one in demands if one.mode is GateMode.WARN]
-    text = f"Daypass: {_operation(asked)} will need an approved request (policy {', '.join(warning)})"
+    text = f"Daypass: {_operation(asked)} would be refused without an approved request (policy {', '.join(warning)})"
     return replace(allow(UNCOVERED, **_gates(demands)), warnings=(text,) if warning else ())
 
 
