@@ -128,19 +128,19 @@ def _variables(metadata: Json, role: str, container: Json) -> Iterator[str]:
 
     What can change what runs comes first, and more of it is shown.
     """
-    said: dict[str, str] = {}
+    said: dict[str, Json] = {}
     words = [*_words(container, "command"), *_words(container, "args")]
     for variable in _items(container, "env"):
         words.append(str(variable.get("value")))
         name = str(variable.get("name"))
         said.pop(name, None)
-        text = _said(metadata, name, variable)
-        if text:
-            said[name] = text
-    named = {name for word in words for name in _REFERENCE.findall(word)} | _RISKY
-    risky = [text for name, text in said.items() if name in named][:_RISKY_VARIABLES]
-    others = [text for name, text in said.items() if name not in named][: max(0, _VARIABLES - len(risky))]
-    shown = [*risky, *others]
+        source = _inner(variable, "valueFrom")
+        if not source or "fieldRef" in source:
+            said[name] = variable
+    named = {name for word in words if "$(" in word for name in _REFERENCE.findall(word)} | _RISKY
+    risky = [name for name in said if name in named][:_RISKY_VARIABLES]
+    others = [name for name in said if name not in named][: max(0, _VARIABLES - len(risky))]
+    shown = [_said(metadata, name, said[name]) for name in (*risky, *others)]
     start = f"{role}: environment "
     line = start
     for text in shown:
@@ -154,13 +154,11 @@ def _variables(metadata: Json, role: str, container: Json) -> Iterator[str]:
 
 
 def _said(metadata: Json, name: str, variable: Json) -> str:
-    """What the pod says that a variable is; empty where something else says it."""
+    """What the pod says that a variable is, or from where in itself."""
     name = shortened(name, _LONGEST_NAME)
     source = _inner(variable, "valueFrom")
-    if "fieldRef" in source:
-        return f"{name} from {_field(metadata, _inner(source, 'fieldRef'))}"
     if source:
-        return ""
+        return f"{name} from {_field(metadata, _inner(source, 'fieldRef'))}"
     return shlex.quote(f"{name}={shortened(str(variable.get('value') or ''), _LONGEST_VALUE)}")
 
 
