@@ -60,6 +60,14 @@ def test_t19_every_object_of_a_policys_spec_keeps_unknown_fields_for_the_webhook
             assert node["x-kubernetes-preserve-unknown-fields"] is True, path
 
 
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_list_and_its_entries_are_not_described_alike(schema: dict[str, Any]) -> None:
+    """``kubectl explain`` shows one after the other."""
+    for path, node in _nodes(schema):
+        entry = node.get("items", {}).get("description", "")
+        assert not entry or entry.split()[:3] != node["description"].split()[:3], path
+
+
 def test_every_rule_has_a_message() -> None:
     for schema in SCHEMAS:
         for path, node in _nodes(schema):

@@ -51,7 +51,7 @@ GatedGroup = Annotated[str, *fields.bounded(253, fields.API_GROUP, _GATEABLE_GRO
 
 
 class GatedIdentity(OpenObject):
-    """Who is gated, by name or by group. In name and namespace, * stands for any characters but a colon."""
+    """A user, a ServiceAccount or a group. In name and namespace, * stands for any characters but a colon."""
 
     kind: Literal["User", "Group", "ServiceAccount"] = Field(
         description="User, ServiceAccount, or Group for all callers that the API server counts in it."
@@ -128,7 +128,7 @@ class WorkloadGate(OpenObject):
 
 
 class ActionGate(OpenObject):
-    """Which operations need an approved request."""
+    """Operations by verb, API group, resource, name and caller."""
 
     namespaces: list[GateNamespace] | None = Field(
         default=None,
@@ -195,7 +195,9 @@ class Gate(OpenObject):
     )
     workloads: WorkloadGate | None = Field(default=None, description="Which pods need an approved request.")
     actions: list[ActionGate] | None = Field(
-        default=None, **atomic(16, 1), description="Which operations need an approved request: each of these."
+        default=None,
+        **atomic(16, 1),
+        description="Operations that need an approved request: those that fit any of these entries.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (

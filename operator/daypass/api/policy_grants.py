@@ -84,7 +84,7 @@ class WorkloadBound(OpenObject):
 
 
 class ActionBound(OpenObject):
-    """Operations that may be asked for."""
+    """Operations by verb, API group, resource and name."""
 
     verbs: list[ActionVerb] = Field(
         **atomic(4, 1),
