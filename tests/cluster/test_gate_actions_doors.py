@@ -127,6 +127,22 @@ def test_t44_the_binding_that_was_approved_and_no_other(shop: Operated) -> None:
     assert use["key"] == answer.json["metadata"]["uid"]
 
 
+def test_t44_whom_a_binding_names_does_not_approve_it(shop: Operated) -> None:
+    shop.gate_actions(BINDINGS)
+    path = f"/apis/{RBAC}/v1/namespaces/{shop.namespace}/rolebindings"
+    bob = {"kind": "User", "apiGroup": RBAC, "name": "bob"}
+    approvers = {"kind": "Group", "apiGroup": RBAC, "name": "approvers"}
+    for subject, given in ((bob, {"parties": ["bob"]}), (approvers, {"partyGroups": ["approvers"]})):
+        name = f"to-{subject['name']}"
+        assert shop.bed.request("POST", path, a_binding(name, subject)).status == 403
+        (made,) = (one for one in shop.made() if one["spec"]["action"]["name"] == name)
+        action = made["spec"]["action"]
+        assert {key: action[key] for key in action if key.startswith("part")} == given
+        assert action["findings"][0] == f'gives ClusterRole "view" to {subject["kind"]} "{subject["name"]}"'
+        shop.until(made["metadata"]["name"], "AwaitingApproval")
+        assert "this binding names you" in shop.review(made["metadata"]["name"], user="bob").message
+
+
 def test_t44_a_binding_for_the_whole_cluster_is_asked_for_where_the_caller_is_at_home(shop: Operated) -> None:
     agent = {"kind": "ServiceAccount", "name": "agent", "namespace": shop.namespace}
     policy = shop.gate_actions({**BINDINGS, "bindingSubjects": [agent]}, request=False, namespaces=["default"])
