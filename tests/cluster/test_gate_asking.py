@@ -239,3 +239,21 @@ def test_a_dry_run_asks_for_nothing(shop: Gated) -> None:
     assert shop.create("pods", a_pod("bare"), dry_run=True).status == 403
     time.sleep(0.2)
     assert shop.made() == []
+
+
+def test_t56_what_a_deleted_policy_denied_is_asked_for_again_once_it_is_back(shop: Gated) -> None:
+    policy = shop.gate(request=True)
+    assert shop.create("pods", a_pod("bare")).status == 403
+    (made,) = shop.made()
+    name = made["metadata"]["name"]
+    shop.until(name, "AwaitingApproval")
+    shop.bed.kubectl("delete", "approvalpolicy", policy)
+    shop.until(name, "Denied")
+    shop.gate(request=True)
+
+    def asked_again() -> bool:
+        assert shop.create("pods", a_pod("bare")).status == 403
+        return len(shop.made()) == 2
+
+    shop.bed.wait_until(asked_again, 20, what="another request")
+    shop.until(f"{name}-2", "AwaitingApproval")
