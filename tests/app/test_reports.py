@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daypass.app.policies.known import Policies, Reports
-from daypass.app.ports import Json, Resource
+from daypass.app.ports import ApiError, Json, Resource
 from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import Policy
 from daypass.expressions.cel import CelExpressions
@@ -20,6 +20,7 @@ class Answering:
         self.allowed = allowed
         self.asked = 0
         self.told: dict[str, str] = {}
+        self.said = ""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -33,6 +34,7 @@ class Answering:
         self, _resource: Resource, name: str, patch: Json, _namespace: str = "", subresource: str = ""
     ) -> Json:
         self.told[name] = patch[subresource]["conditions"][0]["status"]
+        self.said = patch[subresource]["conditions"][0]["message"]
         return a_policy(name, version="2", **{subresource: patch[subresource]})
 
 
@@ -107,3 +109,41 @@ async def test_a_gate_is_pending_until_it_is_in_force_and_a_restart_changes_noth
     gates.now = "no gate on the vault"
     await reports.report("p")
     assert server.told == {"p": "False"}
+
+
+class Serving:
+    """A fake of discovery: what it serves, or that it fails."""
+
+    def __init__(self, served: dict[str, str] | None) -> None:
+        self.served = served
+
+    async def of_plural(self, group: str, plural: str) -> Resource | None:
+        if self.served is None:
+            raise ApiError("later", 503)
+        return Resource(group, "v1", plural, "Any", namespaced=True) if self.served.get(plural) == group else None
+
+
+@pytest.mark.parametrize(
+    ("served", "end"),
+    [
+        ({"pods": "", "widgets": "example.org"}, "webhook configuration."),
+        (
+            {"pods": ""},
+            "But the cluster does not serve widgets in the core group or example.org: there the gate stops nothing.",
+        ),
+        (None, "webhook configuration."),
+    ],
+)
+async def test_a_resource_that_the_cluster_does_not_serve_is_told_and_no_fault_on_a_fake_server(
+    served: dict[str, str] | None, end: str
+) -> None:
+    server: Any = Answering(allowed=True)
+    kinds: Any = Serving(served)
+    policies = Policies()
+    gated = a_policy("p")
+    action = {"verbs": ["connect", "delete"], "groups": ["", "example.org"], "resources": ["pods/exec", "widgets"]}
+    gated["spec"]["gate"] = {"actions": [action]}
+    policies.take(gated)
+    await Reports(server, server, policies, CelExpressions(), Pending(""), kinds=kinds).report("p")
+    assert server.told == {"p": "True"}
+    assert server.said.endswith(end)

@@ -136,7 +136,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     hand = Hand(objects, clock, grants, journal)
     gates = GateKeeping(client, objects, policies, recorder, options.namespace, options.ungated, office.gate_settled)
     office.follow_policies(gates.changed)
-    reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds)
+    reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds, Discovery(client))
     sweep = Sweep(objects, clock, requests, grants, hand, journal)
     refresh_policies = PolicyRelist(client, policies, office.heard)
     tending = tending_of(

@@ -11,7 +11,17 @@ from weakref import WeakValueDictionary
 from daypass.api.convert import policy_from, rules_from
 from daypass.api.convert_json import condition_json
 from daypass.api.malformed import MalformedError
-from daypass.app.ports import APPROVAL_POLICIES, ROLES, Clock, Json, Objects, RefusedError, Resource
+from daypass.app.ports import (
+    APPROVAL_POLICIES,
+    ROLES,
+    ApiError,
+    Clock,
+    Json,
+    Kinds,
+    Objects,
+    RefusedError,
+    Resource,
+)
 from daypass.domain import policy_rules
 from daypass.domain.coverage import missing
 from daypass.domain.deadlines import floor
@@ -149,6 +159,7 @@ class Reports:
     expressions: Expressions
     gates: Gates | None = None
     bounds: Bounds = DEFAULT_BOUNDS
+    kinds: Kinds | None = None
     _held: tuple[datetime, tuple[Rule, ...]] | None = field(default=None)
     _allowances: dict[tuple[tuple[str, str], ...], datetime] = field(default_factory=dict)
     _asking: WeakValueDictionary[tuple[tuple[str, str], ...], asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -165,7 +176,7 @@ class Reports:
         if not faults and current.get("observedGeneration") == generation and self._is_pending(name):
             # What another controller said of this very policy holds until this one has looked at the gates itself.
             return now + timedelta(seconds=FAULTY_RECHECK_SECONDS)
-        told = _conditions(current, faults, self._progress(name), generation, now)
+        told = _conditions(current, faults, await self._progress(name), generation, now)
         wanted = {"observedGeneration": generation, "conditions": [condition_json(one) for one in told]}
         if any(current.get(key) != value for key, value in wanted.items()):
             patch = {"metadata": {"resourceVersion": body["metadata"]["resourceVersion"]}, "status": wanted}
@@ -203,14 +214,34 @@ class Reports:
         policy = self.policies.find(name)
         return policy is not None and self._gate_fault(policy) is None
 
-    def _progress(self, name: str) -> tuple[str, str, str]:
+    async def _progress(self, name: str) -> tuple[str, str, str]:
         """Status, reason and message of Ready where nothing is wrong."""
         policy = self.policies.find(name)
         if policy is None or policy.gate is None:
             return ("True", "Ready", "The policy is in force.")
         if self._is_pending(name):
             return ("False", "GatePending", "The gate is not in the webhook configuration yet.")
-        return ("True", "Ready", "The policy is in force, and its gate is in the webhook configuration.")
+        text = "The policy is in force, and its gate is in the webhook configuration."
+        unserved = await self._unserved(policy)
+        if unserved:
+            # Not a fault: the definition of a custom resource may come later, and the gate then stands already.
+            text += f" But the cluster does not serve {', '.join(unserved)}: there the gate stops nothing."
+        return ("True", "Ready", text)
+
+    async def _unserved(self, policy: Policy) -> list[str]:
+        """The resources that the gate names and that none of its groups has; as far as the API server tells."""
+        if self.kinds is None or policy.gate is None:
+            return []
+        found: dict[str, None] = {}
+        for pattern in (action.pattern for action in policy.gate.actions):
+            for plural in dict.fromkeys(resource.partition("/")[0] for resource in pattern.resources):
+                try:
+                    served = [await self.kinds.of_plural(group, plural) for group in pattern.groups]
+                except ApiError:
+                    continue
+                if not any(served):
+                    found[f"{plural} in {' or '.join(group or 'the core group' for group in pattern.groups)}"] = None
+        return list(found)
 
     async def _may_bind(self, role: RoleReference, policy: Policy) -> bool:
         attributes = {
