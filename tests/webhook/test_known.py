@@ -8,6 +8,7 @@ import pytest
 
 from builders import a_request, a_workload
 from daypass.domain.request import Condition, Request, WorkloadGrant
+from daypass.domain.review import ReviewDecision
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
 from daypass.webhook.known import EXPECTED_SECONDS, Known, slim_request
@@ -124,6 +125,27 @@ def test_p8_of_a_permit_is_kept_what_it_is_judged_by_and_no_more_once_it_has_end
     ended = slim_request(body)
     assert (ended.record.uses, ended.reviews) == ((), ())
     assert ended.record.conditions
+
+
+def test_who_denied_a_permit_is_kept() -> None:
+    body = _a_permit_body()
+    body["status"]["conditions"][0]["reason"] = "Denied"
+    body["status"]["reviews"] = [_a_review_body("Approve"), _a_review_body("Deny")]
+    (denial,) = slim_request(body).reviews
+    assert denial.decision is ReviewDecision.DENY
+
+
+def _a_review_body(decision: str) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "requestUID": "u",
+        "digest": "ab" * 32,
+        "decision": decision,
+        "reviewer": {"username": "bob"},
+        "time": "2026-03-02T12:00:00Z",
+        "keyID": "0123456789abcdef",
+        "signature": "c2lnbmVk",
+    }
 
 
 def test_t63_a_policy_whose_gate_can_not_be_read_is_known_as_one() -> None:
