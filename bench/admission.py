@@ -14,7 +14,7 @@ REQUESTS: Final = 10_000
 TEAMS: Final = 8
 """Whose pods are made here."""
 ROUNDS: Final = 5
-SECONDS: Final = 4.0
+SECONDS: Final = 3.0
 RATE: Final = 500.0
 CALLERS: Final = 16
 CONNECTIONS: Final = 32

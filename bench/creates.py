@@ -23,7 +23,7 @@ from bench.load import Generator, Plan, Result
 Json = dict[str, Any]
 
 ROUNDS: Final = 5
-SECONDS: Final = 3.0
+SECONDS: Final = 2.5
 CLIENTS: Final = 8
 PRIVILEGES: Final = ("Capabilities", "HostNamespaces", "HostPathVolumes", "PrivilegedContainers")
 ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
