@@ -48,6 +48,17 @@ def namespaces(teams: int) -> list[Json]:
     return [{"metadata": _metadata(name, labels={"kubernetes.io/metadata.name": name})} for name in found]
 
 
+def lists(policies: Sequence[Json], count: int, teams: int, keys: "Keys") -> dict[str, Sequence[Json]]:
+    """What the webhook lists: these policies, so many requests of so many teams, and no roles."""
+    return {
+        "accessrequests": requests(count, teams, keys),
+        "approvalpolicies": policies,
+        "namespaces": namespaces(teams),
+        "configmaps": [keys.published()],
+        **{name: [] for name in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")},
+    }
+
+
 class Keys:
     """A signing key, as ``daypass setup`` would make it."""
 

@@ -5,28 +5,30 @@ records what breaks the Restricted profile. It is the decision by itself, from t
 reading and writing JSON is what ``P2`` measures too.
 """
 
+import asyncio
 import statistics
-from collections.abc import Coroutine, Hashable, Iterable, Sequence
+import tempfile
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 from time import process_time
 from typing import Any, cast
+
+import trustme
 
 from bench import estate, samples
 from bench.decide import text_of
 from bench.figures import Figure
+from bench.paper import PaperServer, account
 from daypass.app.admission.answer import Answer, Call, Decide
-from daypass.domain.gates import GateIndex
-from daypass.domain.policy import Policy, RiskLevel
-from daypass.domain.policy_set import PolicySet
-from daypass.domain.request import Request
-from daypass.domain.review import Review
+from daypass.kube.client import Client
+from daypass.kube.clock import ServerClock
+from daypass.kube.connection import in_cluster
 from daypass.signing.canonical import canonical_json
-from daypass.signing.reviews import ReviewVerifier
 from daypass.webhook.calls import call_from
 from daypass.webhook.decoding import decode
 from daypass.webhook.gating import Gating, gate_doors
-from daypass.webhook.known import slim_request
+from daypass.webhook.known import Known
 
 NEVER = frozenset({"kube-system", "daypass-system"})
 NAMESPACE = "shop-0"
@@ -34,54 +36,6 @@ PATH = "/var/log/7"
 """Request 7 of the estate is for pods that mount it."""
 RUNS = 5
 LOOPS = 500
-
-
-class Known:
-    """What the webhook knows, without watches; 100 requests of the pod's own namespace among it."""
-
-    def __init__(self, count: int) -> None:
-        keys = estate.Keys()
-        self._policies = PolicySet(estate.as_values(estate.policies(count)))
-        self._gates = GateIndex(self._policies, NEVER)
-        found = [slim_request(body) for body in estate.requests(100, 1, keys)]
-        self._permits = [one for one in found if one.permits]
-        self._verifier = ReviewVerifier({keys.id: keys.public})
-
-    def policies(self) -> PolicySet:
-        """All."""
-        return self._policies
-
-    def policy(self, name: str) -> Policy | None:
-        """By name."""
-        return self._policies.find(name)
-
-    def pod_gates(self) -> GateIndex:
-        """By namespace."""
-        return self._gates
-
-    def unreadable_gates(self) -> Sequence[str]:
-        """None."""
-        return ()
-
-    def permits(self, _namespace: str) -> Sequence[Request]:
-        """Those that may cover something."""
-        return self._permits
-
-    def account_power(self, _namespace: str, _name: str) -> RiskLevel:
-        """Little."""
-        return RiskLevel.LOW
-
-    def genuine(self, review: Review) -> bool:
-        """By its signature."""
-        return self._verifier.genuine(review)
-
-    def keys(self) -> Hashable:
-        """Always the same."""
-        return self._verifier
-
-    def now(self) -> datetime:
-        """The host's."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +90,29 @@ def _run(decide: Decide, call: Call, wanted: str) -> tuple[float, float]:
 
 
 def _gate(count: int) -> Decide:
-    known: Any = Known(count)
+    known = asyncio.run(_informed(estate.policies(count)))
     nothing = cast("Any", None)  # on a dry run nothing is read or written
-    needs = Gating(known, nothing, canonical_json, known, NEVER, frozenset({"daypass"}), lambda _mode, _outcome: None)
-    return gate_doors(needs)[0]
+    own = frozenset({"daypass"})
+    return gate_doors(Gating(known, nothing, canonical_json, ServerClock(), NEVER, own, lambda _mode, _outcome: None))[
+        0
+    ]
+
+
+async def _informed(policies: list[estate.Json]) -> Known:
+    """What the webhook knows once it has listed these policies, and 100 requests of the pod's namespace."""
+    authority, keys = trustme.CA(), estate.Keys()
+    server = PaperServer(estate.lists(policies, 100, 1, keys), {})
+    with tempfile.TemporaryDirectory(prefix="daypass-bench-") as folder:
+        files = account(Path(folder) / "account", authority)
+        async with server.serving(authority), Client(in_cluster(files, server.url)) as client:
+            known = Known(client, "daypass-system", NEVER)
+            following = asyncio.create_task(known.follow())
+            async with asyncio.timeout(30):
+                while known.unsynced():  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.02)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+    return known
 
 
 def _call(*paths: str) -> Call:

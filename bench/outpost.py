@@ -104,14 +104,7 @@ async def outpost(policies: list[Json], requests: int) -> AsyncIterator[Outpost]
     """Start it before so many policies and requests; ends with it."""
     generator = await asyncio.to_thread(Generator.built)
     authority, keys = trustme.CA(), estate.Keys()
-    teams = max(1, len(policies) - estate.FLEET)
-    lists = {
-        "accessrequests": estate.requests(requests, teams, keys),
-        "approvalpolicies": policies,
-        "namespaces": estate.namespaces(teams),
-        "configmaps": [keys.published()],
-        **{name: [] for name in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")},
-    }
+    lists = estate.lists(policies, requests, max(1, len(policies) - estate.FLEET), keys)
     objects = {"replicasets/web-6c5d8": _replica_set()}
     server = PaperServer(lists, objects)
     with tempfile.TemporaryDirectory(prefix="daypass-bench-") as name:
