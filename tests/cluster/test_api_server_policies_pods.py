@@ -259,7 +259,7 @@ def test_t60_a_stolen_token_changes_nothing_else_of_a_pod(bare_cluster: Bed, hel
 
 
 def test_t60_a_stolen_token_makes_enters_binds_and_deletes_no_pod(bare_cluster: Bed, held: Json) -> None:
-    """By RBAC, and by the API server's policy where RBAC were wider."""
+    """By RBAC, and by the API server's policy where RBAC were wider and not every pod of the cluster is looked at."""
     target = {"apiVersion": "v1", "kind": "Node", "name": "node-1"}
     binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "held"}, "target": target}
     place = held["metadata"]["namespace"]
@@ -273,9 +273,14 @@ def test_t60_a_stolen_token_makes_enters_binds_and_deletes_no_pod(bare_cluster: 
         ("PATCH", at(held, "status", DRY), {"metadata": {"labels": {"daypass.dev/held": None}}}),
         ("PATCH", at(held, "resize", DRY), {"spec": {"containers": [{"name": "main", "resources": {}}]}}),
     )
+    by_rbac_alone = {path for method, path, _ in attempts if method == "POST" and "/exec" not in path} | {
+        attempts[6][1]
+    }
     for method, path, body in attempts:
         headers = STRATEGIC if "/resize" in path else None
         assert bare_cluster.request(method, path, body, user=CONTROLLER, headers=headers).status == 403, path
+        if path in by_rbac_alone:
+            continue
         answer = bare_cluster.request(method, path, body, headers=ALMIGHTY_CONTROLLER | (headers or {}))
         assert answer.status == 403, path
         assert "it makes, binds, enters and deletes none" in answer.message, path
