@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 class _Slice(BaseModel):
     """Fields that we don't read are ignored: the API server adds new ones within a version."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", strict=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", strict=True)
 
 
 class GroupVersionKind(_Slice):

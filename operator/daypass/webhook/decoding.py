@@ -55,7 +55,7 @@ def _as_written(body: bytes) -> Any:  # noqa: ANN401 - JSON as it came
     spelling differs.
     """
     try:
-        found = from_json(body, allow_inf_nan=False, cache_strings="keys")
+        found = from_json(body, allow_inf_nan=False, cache_strings="none")
         again = to_json(found)
     except (ValueError, PydanticSerializationError):
         return None
