@@ -1,7 +1,9 @@
 """Spell an answer as the API server reads it (admission.k8s.io/v1)."""
 
 import base64
+import functools
 import json
+import re
 from typing import Any, Final
 
 from daypass.app.admission.answer import MAX_WARNING, Answer
@@ -14,12 +16,27 @@ _REASONS: Final = {
     422: "Invalid",
     400: "BadRequest",
 }
+_PLAIN: Final = re.compile("[0-9A-Za-z-]+")
 _ANNOTATION: Final = "decision"
 """The API server prefixes it with the name of the webhook."""
 
 
 def admission_review(uid: str, answer: Answer) -> bytes:
     """Encode the AdmissionReview that answers the review of that uid."""
+    if answer.allowed and not (answer.patch or answer.warnings or answer.annotations) and _PLAIN.fullmatch(uid):
+        before, after = _around(answer.decision)
+        return f"{before}{uid}{after}".encode()
+    return _encoded(uid, answer)
+
+
+@functools.lru_cache(maxsize=256)
+def _around(decision: str) -> tuple[str, str]:
+    """What stands before and after the uid in the answer to nearly every review."""
+    before, _, after = _encoded("UID", Answer(allowed=True, decision=decision)).decode().partition("UID")
+    return before, after
+
+
+def _encoded(uid: str, answer: Answer) -> bytes:
     response: dict[str, Any] = {
         "uid": uid,
         "allowed": answer.allowed,
