@@ -72,14 +72,15 @@ class Generator:
         binary = cache() / "bench" / "load"
         binary.parent.mkdir(parents=True, exist_ok=True)
         settings = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOPROXY": "off"}
-        command = [go, "build", "-trimpath", "-o", str(binary), "."]
+        partial = binary.with_name(f".{binary.name}.{os.getpid()}")  # another run may use the one that is there
+        command = [go, "build", "-trimpath", "-o", str(partial), "."]
         done = subprocess.run(
             command, cwd=SOURCE, env=os.environ | settings, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             message = f"go build of the load generator failed:\n{done.stderr[-2000:]}"
             raise LoadError(message)
-        return cls(binary)
+        return cls(partial.rename(binary))
 
     async def run(self, plan: Plan, *, pinned: bool = True) -> Result:
         """Send, on the load's own core or on all; raises LoadError where an answer is none that the plan wants."""
