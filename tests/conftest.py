@@ -9,6 +9,7 @@ from bed import Bed
 from bed.elsewhere import launch_elsewhere
 from bed.people import populate
 
+POLICIES = "/apis/daypass.dev/v1alpha1/approvalpolicies"
 _BEDS = ("cluster", "bare_cluster", "control_plane")
 _numbers = itertools.count(1)
 _beds: dict[str, Bed] = {}
@@ -71,10 +72,18 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Bed]:
 
 
 @pytest.fixture
-def namespace(request: pytest.FixtureRequest) -> str:
-    """A fresh namespace on the bed that the test uses: see ``people.populate`` for who may do what in it."""
-    wanted = [name for name in _BEDS if name in request.fixturenames] or ["cluster"]
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh namespace on the bed that the test uses: see ``people.populate`` for who may do what in it.
+
+    Policies that carry its name go with the test: a gate on objects of the whole cluster would stand in others' way.
+    """
+    beds = [request.getfixturevalue(name) for name in _BEDS if name in request.fixturenames]
+    beds = beds or [request.getfixturevalue("cluster")]
     name = f"test-{next(_numbers)}"
-    for bed in wanted:
-        populate(request.getfixturevalue(bed), name)
-    return name
+    for bed in beds:
+        populate(bed, name)
+    yield name
+    for bed in beds:
+        for policy in bed.request("GET", POLICIES).json.get("items") or ():
+            if policy["metadata"]["name"].endswith(f"-{name}"):
+                bed.request("DELETE", f"{POLICIES}/{policy['metadata']['name']}")

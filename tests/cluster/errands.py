@@ -27,7 +27,7 @@ class Errand:
     def policy(
         self, name: str = "shop", *, roles: list[Json] | None = None, match: Json | None = None, **spec: object
     ) -> str:
-        """An Allow policy of this namespace alone, with one approver, unless the rest says otherwise."""
+        """An Allow policy of this namespace alone, with one approver, unless the rest says otherwise (None: nothing)."""
         own = {
             "namespaces": [self.namespace],
             "requesters": [
@@ -42,7 +42,12 @@ class Errand:
             "apiVersion": "daypass.dev/v1alpha1",
             "kind": "ApprovalPolicy",
             "metadata": {"name": full},
-            "spec": {"effect": "Allow", "match": own | (match or {}), **answers, **spec},
+            "spec": {
+                "effect": "Allow",
+                "match": {key: value for key, value in (own | (match or {})).items() if value is not None},
+                **answers,
+                **spec,
+            },
         }
         self.bed.apply(body)
         return full

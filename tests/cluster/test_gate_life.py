@@ -155,7 +155,7 @@ def test_t55_author_of_the_workload_does_not_let_it_go(permits: Permits) -> None
 
 def test_t53_a_hold_that_somebody_else_took_off_is_noticed(cluster: Bed, permits: Permits) -> None:
     permits.pod("waits")
-    cluster.kubectl("delete", "validatingadmissionpolicybinding", "daypass-holds")
+    cluster.kubectl("delete", "validatingadmissionpolicybinding", "daypass-holds", "daypass-holds-status")
     try:
         patch = {"spec": {"schedulingGates": None}}
         path = f"{permits.core('pods')}/waits"

@@ -195,7 +195,12 @@ class Asking:
         return None
 
     async def _create(self, cause: Cause, allowing: Sequence[Policy]) -> Asked:
-        names_taken = {one.name for one in self.known.made(cause.hash)}
+        made = self.known.made(cause.hash)
+        known = self._found(cause, made)
+        if known is not None:
+            # Another replica's, of which the watch told since we looked (T56).
+            return known
+        names_taken = {one.name for one in made}
         number, tries = 1, 0
         while tries < ATTEMPTS:
             name = cause.name(number)
