@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Generator, Iterator
+from http import HTTPStatus
 
 import pytest
 
@@ -84,6 +85,7 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
         populate(bed, name)
     yield name
     for bed in beds:
-        for policy in bed.request("GET", POLICIES).json.get("items") or ():
+        found = bed.request("GET", POLICIES)
+        for policy in found.json["items"] if found.status == HTTPStatus.OK else ():
             if policy["metadata"]["name"].endswith(f"-{name}"):
                 bed.request("DELETE", f"{POLICIES}/{policy['metadata']['name']}")
