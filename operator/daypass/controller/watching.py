@@ -17,6 +17,7 @@ TASK_NAME: Final = "watcher for "
 STREAMS: Final = 2
 START_SECONDS: Final = 10.0
 CHECK_SECONDS: Final = 0.5
+END_SECONDS: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,17 @@ async def watch(
     since = await _until_lost(operator, stop, established)
     told = operator.done()
     ending.set()
+    await asyncio.wait([operator], timeout=END_SECONDS)
+    if not operator.done():
+        # kopf may wait for what never comes, also when it is told to end: then it is not asked any more.
+        log.warning("kopf does not end by itself")
+        operator.cancel()
+        await asyncio.wait([operator], timeout=END_SECONDS)
+        if not operator.done():
+            # Fail closed: a controller that hears nothing must not look alive.
+            message = "kopf neither watches nor ends"
+            raise UnheardError(message)
+        return since
     try:
         await operator
     except Exception as error:  # noqa: BLE001 - whatever it is, kopf is started again
