@@ -43,6 +43,7 @@ async def watch(
     since = await _until_lost(operator, stop, established)
     told = operator.done()
     ending.set()
+    on_signals(stop)
     await asyncio.wait([operator], timeout=END_SECONDS)
     if not operator.done():
         # kopf may wait for what never comes, also when it is told to end: then it is not asked any more.
