@@ -10,11 +10,11 @@ from daypass.app.admission.answer import Answer, Call, Operation
 from daypass.app.admission.gates import holding, pods
 from daypass.app.admission.gates.asking import Asked, Asking
 from daypass.app.admission.gates.inspection import Inspection
-from daypass.app.admission.gates.owners import Owners
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.pods import PodGate
 from daypass.app.admission.gates.standing import Earlier
 from daypass.app.admission.gates.uses import Uses
+from daypass.app.owners import Owners
 from daypass.app.ports import Json
 from daypass.domain.causes import Cause
 from daypass.domain.gates import GateIndex

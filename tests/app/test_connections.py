@@ -11,7 +11,7 @@ from builders import a_person, a_policy, account
 from daypass.app.admission.answer import Answer, Call, Operation
 from daypass.app.admission.gates.connections import Connections
 from daypass.app.admission.gates.inspection import Inspection
-from daypass.app.admission.gates.owners import Owners
+from daypass.app.owners import Owners
 from daypass.app.ports import PODS, Json, UnavailableError
 from daypass.domain.gates import GateIndex
 from daypass.domain.policy import ActionPattern, Gate, GateMode, Policy, RiskLevel, WorkloadGate

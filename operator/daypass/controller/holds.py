@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from daypass.app.admission.gates.owners import Owners
 from daypass.app.grants.judge import Judge
 from daypass.app.holds.eviction import Eviction, Evictions
 from daypass.app.holds.journal import HoldJournal
@@ -14,6 +13,7 @@ from daypass.app.holds.standing import Standings
 from daypass.app.holds.telling import Telling
 from daypass.app.holds.tending import Tending
 from daypass.app.holds.workloads import Workloads
+from daypass.app.owners import Owners
 from daypass.app.policies.known import Reports
 from daypass.app.ports import Kinds
 

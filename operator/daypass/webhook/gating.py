@@ -10,12 +10,12 @@ from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.asking import Asking
 from daypass.app.admission.gates.connections import Connections
 from daypass.app.admission.gates.inspection import Inspection
-from daypass.app.admission.gates.owners import Owners
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.pods import PodGate
 from daypass.app.admission.gates.settling import Settling
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.admission.gates.workloads import Workloads
+from daypass.app.owners import Owners
 from daypass.app.ports import Canonical, Clock, Objects
 from daypass.webhook.desk import Gates, Holds, gates, holds
 from daypass.webhook.known import Known

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from daypass.api import convert
-from daypass.app.admission.answer import member
+from daypass.app.json_values import member
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, CONFIG_MAPS, NAMESPACES, Json
 from daypass.domain import names
 from daypass.domain.conditions import FINAL, State, state_of

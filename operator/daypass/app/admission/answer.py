@@ -99,13 +99,3 @@ def allow(decision: str = "Allowed", **annotations: str) -> Answer:
 def refuse(decision: str, message: str, code: int = FORBIDDEN) -> Answer:
     """Stop the call, with a sentence on which a person can act."""
     return Answer(allowed=False, decision=decision, message=message, code=code)
-
-
-def member(body: Json | None, *path: str) -> Any:  # noqa: ANN401 - JSON as it came
-    """The value at a path of an object, or None where any step of it is absent or no object."""
-    value: Any = body
-    for step in path:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(step)
-    return value

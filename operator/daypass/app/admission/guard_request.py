@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from daypass.api import convert
-from daypass.app.admission.answer import CONFLICT, INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.answer import CONFLICT, INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.knowledge import Knowledge
+from daypass.app.json_values import member
 from daypass.app.ports import Clock, Json
 from daypass.domain import names, privileges
 from daypass.domain.evaluation import World, refusal_at_admission

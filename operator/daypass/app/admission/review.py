@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from daypass.api import convert
-from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.knowledge import Knowledge
+from daypass.app.json_values import member
 from daypass.app.ports import Clock, Json, Signer, Verifier
 from daypass.domain.conditions import FINAL, state_of
 from daypass.domain.identity import Identity

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from daypass.api import convert
-from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
+from daypass.app.json_values import member
 from daypass.app.ports import Json
 from daypass.domain.identity import SubjectKind, subject_of
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from daypass.app.admission.gates.owners import NO_OWNER, Chain
 from daypass.app.grants.requests import Entry
 from daypass.app.grants.votes import Ballots
 from daypass.app.holds.journal import HoldJournal
 from daypass.app.holds.ledger import Ledger
 from daypass.app.holds.pods import HeldPod, HeldPods, held_pod_from
 from daypass.app.holds.standing import Standings, is_for
+from daypass.app.owners import NO_OWNER, Chain
 from daypass.app.ports import PODS, ApiError, Canonical, Clock, ConflictError, Objects, RefusedError
 from daypass.domain import names, permits
 from daypass.domain.deadlines import floor

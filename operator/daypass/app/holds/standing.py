@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from daypass.app.admission.gates.owners import Chain, Owners
 from daypass.app.grants.requests import Requests
 from daypass.app.holds.pods import HeldPod
 from daypass.app.holds.workloads import is_made
+from daypass.app.owners import Chain, Owners
 from daypass.app.policies.known import Policies
 from daypass.domain import gates, permits
 from daypass.domain.authors import Authors

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from daypass.app.admission.gates.owners import NO_OWNER, Chain
 from daypass.app.grants.requests import Requests
 from daypass.app.holds.journal import HoldJournal
 from daypass.app.holds.pods import HeldPod, HeldPods
 from daypass.app.holds.standing import Standings, is_for
+from daypass.app.owners import NO_OWNER, Chain
 from daypass.domain.conditions import State, state_of
 from daypass.domain.request import Request, WorkloadGrant
 from daypass.domain.wording import denial

@@ -12,11 +12,11 @@ from daypass.app.admission.answer import (
     Answer,
     Call,
     allow,
-    member,
     refuse,
 )
 from daypass.app.admission.gates.operations import Doing, doing, is_eviction, of_pod, operations_of
 from daypass.app.admission.gates.settling import PolicyDemand, Settling
+from daypass.app.json_values import member
 from daypass.app.ports import PODS, ApiError, Canonical, Objects
 from daypass.domain.action_gates import ActionGates, Concern, gated_first, is_component
 from daypass.domain.names import ANNOTATION_DIGEST_ONLY

@@ -5,11 +5,12 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from daypass.app.admission.answer import NOT_GATED, UNAVAILABLE, UNDECIDED, Answer, Call, allow, member, refuse
+from daypass.app.admission.answer import NOT_GATED, UNAVAILABLE, UNDECIDED, Answer, Call, allow, refuse
 from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspection
 from daypass.app.admission.gates.operations import Doing, doing, operations_of
 from daypass.app.admission.gates.settling import PolicyDemand
+from daypass.app.json_values import member
 from daypass.app.ports import PODS, ApiError, Json, Objects
 from daypass.domain import gates
 from daypass.domain.action_gates import is_component

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daypass.app.admission.answer import member
+from daypass.app.json_values import member
 from daypass.app.ports import Json
 from daypass.domain import names
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from daypass.app.admission.answer import member
-from daypass.app.admission.gates.owners import NO_OWNER, Owners, controller_of, kind_of
 from daypass.app.digests import pod_template_digest
+from daypass.app.json_values import member
+from daypass.app.owners import NO_OWNER, Owners, controller_of, kind_of
 from daypass.app.ports import Canonical, Json
 from daypass.domain.agents import Signs, is_agents, is_by_agents
 from daypass.domain.authors import NOBODY_KNOWS, Authors, is_known_controller, is_mirror

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from daypass.app.admission.answer import Call, member
+from daypass.app.admission.answer import Call
 from daypass.app.admission.answer import Operation as Verb
 from daypass.app.digests import deletion_digest, object_digest
+from daypass.app.json_values import member
 from daypass.app.ports import Canonical, Json
 from daypass.domain import content_facts, names, operation_facts
 from daypass.domain.action_gates import BindingSubject, Operation

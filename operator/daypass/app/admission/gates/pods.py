@@ -16,7 +16,6 @@ from daypass.app.admission.answer import (
     Answer,
     Call,
     allow,
-    member,
     refuse,
 )
 from daypass.app.admission.gates import messages
@@ -25,6 +24,7 @@ from daypass.app.admission.gates.holds import Held, held_of
 from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspected, Inspection, Sight
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
+from daypass.app.json_values import member
 from daypass.app.ports import ApiError, Clock, Json
 from daypass.domain import causes, names
 from daypass.domain.causes import Cause

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, member, refuse
+from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.inspection import Inspection
-from daypass.app.admission.gates.owners import READABLE, controller_of
+from daypass.app.json_values import member
+from daypass.app.owners import READABLE, controller_of
 from daypass.app.ports import Json
 from daypass.domain import names
 from daypass.domain.agents import is_by_agents

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from daypass.app.admission.answer import member
 from daypass.app.fresh_reads import FreshRead
+from daypass.app.json_values import member
 from daypass.app.ports import WORKLOADS, Json, Objects, RefusedError, Resource
 from daypass.domain import names
 from daypass.domain.authors import NOBODY, NOBODY_KNOWS, Authors, authors_from
