@@ -6,9 +6,9 @@ from typing import Any
 
 from app.fake_server import NOW, Body, Scene, moment
 from daypass.app.holds.pods import HeldPod, HeldPods, held_pod_from
-from daypass.app.holds.tending import Tending
+from daypass.app.holds.reconcile import PermitReconciler
 from daypass.app.ports import ACCESS_REQUESTS, DEPLOYMENTS, JOBS, PODS, RefusedError, Resource
-from daypass.controller.holds import tending_of
+from daypass.controller.holds import permit_reconciler
 from daypass.domain import names
 from daypass.domain.hold_marks import hold_mark
 from daypass.domain.request import OwnerReference, WorkloadGrant
@@ -86,21 +86,21 @@ class HoldScene(Scene):
 
     def again(self) -> None:
         """Another controller process: it knows what the server has, and nothing else."""
-        if not hasattr(self, "tending"):
-            self.tending = self._tending()
+        if not hasattr(self, "permits"):
+            self.permits = self._permits()
             return
         self.pods = HeldPods(self._arrived, self._vanished)
         self.requests.__init__()  # type: ignore[misc]
-        self.tending = self._tending()
+        self.permits = self._permits()
         for (plural, _, _), body in list(self.server.objects.items()):
             if plural == ACCESS_REQUESTS.plural:
                 self.requests.take(copy.deepcopy(body))
             elif plural == PODS.plural and names.LABEL_HELD in body["metadata"].get("labels", {}):
                 self.pods.heard(None, self.seen(body))
 
-    def _tending(self) -> Tending:
+    def _permits(self) -> PermitReconciler:
         server: Any = self.server
-        made = tending_of(
+        made = permit_reconciler(
             self.judge,
             self.reconciler.reports,
             server,
@@ -113,10 +113,10 @@ class HoldScene(Scene):
         return made
 
     def _arrived(self, pod: HeldPod) -> None:
-        self.arrived += self.tending.concerned(pod)
+        self.arrived += self.permits.concerned(pod)
 
     def _vanished(self, pod: HeldPod) -> None:
-        name = self.tending.vanished(pod)
+        name = self.permits.vanished(pod)
         if name:
             self.missing.append(name)
 
@@ -202,8 +202,8 @@ class HoldScene(Scene):
         await self.run(name)
         assert self.state(name) == "Active", self.message(name)
 
-    async def tend(self, name: str = "daypass-1") -> datetime | None:
-        return await self.tending.tend(f"shop/{name}")
+    async def reconcile(self, name: str = "daypass-1") -> datetime | None:
+        return await self.permits.reconcile(f"shop/{name}")
 
     def reserve(self, uid: str, name: str, of: str = "act", *, key: str = "", age: float = 0) -> None:
         """The webhook reserves a use."""

@@ -7,7 +7,7 @@ import pytest
 
 from app.fake_server import NOW, moment
 from app.hold_scene import HoldScene
-from daypass.app.holds.telling import TOLD_AT_MOST
+from daypass.app.holds.pod_events import TOLD_AT_MOST
 from daypass.app.ports import APPROVAL_POLICIES, JOBS, PODS, UnavailableError
 from daypass.domain.review import ReviewDecision
 
@@ -25,10 +25,10 @@ async def test_denial_is_told_to_the_pod_and_to_its_owner(scene: HoldScene) -> N
     pod = scene.hold(owner=job)
     scene.leave(pod=pod, owner=job)
     await scene.run("daypass-1")
-    await scene.tend()
+    await scene.reconcile()
     scene.review(ReviewDecision.DENY, "daypass-1")
     await scene.run("daypass-1")
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held()
     message = "Stays held: AccessRequest daypass-1 was denied by bob."
     assert scene.told.pods[-1] == ("pod", "HoldDenied", message)
@@ -43,17 +43,17 @@ async def test_nothing_is_said_twice_however_often_a_patrol_comes_by(scene: Hold
     scene.leave(pod=pods[0], owner=job)
     await scene.run("daypass-1")
     for _ in range(5):
-        await scene.tend()
+        await scene.reconcile()
     assert [(len(scene.told.pods), len(scene.told.owners))] == [(TOLD_AT_MOST, 1)]
     # What goes makes room for who was not told yet, and only they are.
     scene.pods.heard(pods[0], None)
-    await scene.tend()
+    await scene.reconcile()
     assert [one[0] for one in scene.told.pods[TOLD_AT_MOST:]] == [f"pod-{TOLD_AT_MOST:02}"]
     # Another state is another thing to say, to each once.
     scene.review(ReviewDecision.DENY, "daypass-1")
     await scene.run("daypass-1")
     for _ in range(5):
-        await scene.tend()
+        await scene.reconcile()
     denied = [one for one in (*scene.told.pods, *scene.told.owners) if one[1] == "HoldDenied"]
     assert len(denied) == len(set(denied)) == TOLD_AT_MOST + 1
 
@@ -65,10 +65,10 @@ async def test_what_there_was_no_room_to_say_is_said_later(scene: HoldScene) -> 
     scene.leave(pod=pod, owner=job)
     await scene.run("daypass-1")
     scene.told.has_room = False
-    await scene.tend()
+    await scene.reconcile()
     scene.told.has_room = True
     for _ in range(2):
-        await scene.tend()
+        await scene.reconcile()
     assert ([one[0] for one in scene.told.pods], [one[0] for one in scene.told.owners]) == (["pod"], ["Job work"])
 
 
@@ -80,7 +80,7 @@ async def test_silence_is_told_too(scene: HoldScene) -> None:
     scene.body("daypass-1")["metadata"]["creationTimestamp"] = moment(NOW - timedelta(hours=1))
     scene.edited("daypass-1")
     await scene.run("daypass-1")
-    await scene.tend()
+    await scene.reconcile()
     assert scene.told.pods[-1][1] == "HoldUnanswered"
     assert "Not approved by" in scene.told.pods[-1][2]
 
@@ -95,11 +95,11 @@ async def test_denial_of_another_owners_request_is_nothing_to_the_pod(scene: Hol
         await scene.run(name)
     scene.review(ReviewDecision.DENY, "daypass-2")
     await scene.run("daypass-2")
-    await scene.tend("daypass-2")
+    await scene.reconcile("daypass-2")
     assert not scene.told.pods
     scene.review(ReviewDecision.DENY, "daypass-1")
     await scene.run("daypass-1")
-    await scene.tend("daypass-1")
+    await scene.reconcile("daypass-1")
     assert scene.told.pods[-1][1] == "HoldDenied"
 
 
@@ -111,11 +111,11 @@ async def test_pod_with_another_request_open_still_has_hope(scene: HoldScene) ->
         await scene.run(name)
     scene.review(ReviewDecision.DENY, "daypass-1")
     await scene.run("daypass-1")
-    await scene.tend("daypass-1")
+    await scene.reconcile("daypass-1")
     assert not scene.told.pods
     scene.review(ReviewDecision.DENY, "daypass-2")
     await scene.run("daypass-2")
-    await scene.tend("daypass-1")
+    await scene.reconcile("daypass-1")
     assert scene.told.pods[-1][1] == "HoldDenied"
 
 
@@ -128,10 +128,10 @@ async def test_deleted_request_is_told(scene: HoldScene) -> None:
     assert entry is not None
     assert entry.slim is not None
     scene.requests.drop("shop/daypass-1", body["metadata"]["uid"])
-    assert scene.tending.dropped(entry.slim)
-    assert await scene.tending.tend(body["metadata"]["uid"]) is None
+    assert scene.permits.dropped(entry.slim)
+    assert await scene.permits.reconcile(body["metadata"]["uid"]) is None
     assert scene.told.pods[-1] == ("pod", "HoldContinues", "Stays held: AccessRequest daypass-1 was deleted.")
-    assert await scene.tending.tend(body["metadata"]["uid"]) is None
+    assert await scene.permits.reconcile(body["metadata"]["uid"]) is None
 
 
 # What onExpiry says of pods
@@ -145,7 +145,7 @@ async def admitted(
     pod = scene.hold()
     scene.leave(pod=pod)
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held()
     if end is not None:
         scene.review(end, "daypass-1")
@@ -157,24 +157,24 @@ async def test_t36_pods_go_with_their_permit(scene: HoldScene, end: ReviewDecisi
     await admitted(scene, end=None)
     scene.review(end, "daypass-1", who="bob" if end is ReviewDecision.REVOKE else "alice")
     await scene.run("daypass-1")
-    assert await scene.tend() is None
+    assert await scene.reconcile() is None
     assert scene.server.count("evict", PODS) == 1
     assert (PODS.plural, "shop", "pod") not in scene.server.objects
     assert "evicted, as policy permits says" in scene.told.pods[-1][2]
     calls = len(scene.server.calls)
-    assert await scene.tend() is None
+    assert await scene.reconcile() is None
     assert len(scene.server.calls) == calls, "done is done"
 
 
 async def test_pods_stay_where_the_policy_keeps_them(scene: HoldScene) -> None:
     await admitted(scene, "Keep")
-    assert await scene.tend() is None
+    assert await scene.reconcile() is None
     assert not scene.server.count("evict", PODS)
 
 
 async def test_pods_stay_while_the_permit_is_in_force(scene: HoldScene) -> None:
     await admitted(scene, end=None)
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.server.count("evict", PODS)
 
 
@@ -190,20 +190,20 @@ async def test_only_what_runs_and_was_admitted_is_evicted(scene: HoldScene, what
         scene.server.objects[key]["metadata"]["deletionTimestamp"] = moment(NOW)
     else:
         del scene.server.objects[key]
-    assert await scene.tend() is None
+    assert await scene.reconcile() is None
     assert not scene.server.count("evict", PODS)
 
 
 async def test_disruption_budget_is_asked_again(scene: HoldScene) -> None:
     await admitted(scene)
     scene.server.broken["evict", PODS.plural] = REFUSED
-    due = await scene.tend()
+    due = await scene.reconcile()
     assert due is not None
     assert timedelta(0) < due - scene.server.now() <= timedelta(seconds=10)
     assert scene.told.pods[-1][1] == "not evicted"
     assert "disruption budget" in scene.told.pods[-1][2]
     scene.server.broken.clear()
-    assert await scene.tend() is None
+    assert await scene.reconcile() is None
     assert scene.told.pods[-1][1] == "evicted"
 
 
@@ -211,13 +211,13 @@ async def test_api_server_that_does_not_answer_leaves_it_to_the_queue(scene: Hol
     await admitted(scene)
     scene.server.broken["evict", PODS.plural] = UnavailableError("no answer")
     with pytest.raises(UnavailableError):
-        await scene.tend()
+        await scene.reconcile()
 
 
 async def test_controller_that_starts_later_evicts_what_is_left(scene: HoldScene) -> None:
     await admitted(scene)
     scene.again()
-    await scene.tend()
+    await scene.reconcile()
     assert scene.told.pods[-1][1] == "evicted"
 
 
@@ -225,7 +225,7 @@ async def test_of_what_ended_long_ago_nothing_is_looked_for(scene: HoldScene) ->
     await admitted(scene)
     scene.body("daypass-1")["status"]["endTime"] = moment(NOW - timedelta(days=2))
     scene.edited("daypass-1")
-    assert await scene.tend() is None
+    assert await scene.reconcile() is None
     assert not scene.server.count("get", PODS)
 
 
@@ -233,14 +233,14 @@ async def test_policy_that_is_gone_says_nothing_any_more(scene: HoldScene) -> No
     await admitted(scene)
     gone = scene.server.remove(APPROVAL_POLICIES, "permits")
     scene.policies.drop("permits", gone["metadata"]["uid"])
-    assert await scene.tend() is None
+    assert await scene.reconcile() is None
     assert not scene.server.count("evict", PODS)
 
 
 async def test_policy_that_cannot_be_read_is_waited_for(scene: HoldScene) -> None:
     await admitted(scene)
     scene.policy("permits", effect="Perhaps")
-    assert await scene.tend() is not None
+    assert await scene.reconcile() is not None
     assert not scene.server.count("evict", PODS)
 
 
@@ -250,8 +250,8 @@ async def test_deleted_permit_takes_its_pods_along(scene: HoldScene) -> None:
     assert entry is not None
     assert entry.slim is not None
     scene.requests.drop(entry.key, entry.uid)
-    assert scene.tending.dropped(entry.slim)
-    assert await scene.tending.tend(entry.uid) is None
+    assert scene.permits.dropped(entry.slim)
+    assert await scene.permits.reconcile(entry.uid) is None
     assert "is gone: evicted" in scene.told.pods[-1][2]
 
 
@@ -264,9 +264,9 @@ async def test_request_ends_with_its_workload(scene: HoldScene) -> None:
     pod = scene.hold(owner=job)
     scene.leave(pod=pod, owner=job)
     await scene.run("daypass-1")
-    assert [key async for key in scene.tending.patrol()] == []
+    assert [key async for key in scene.permits.patrol()] == []
     scene.server.remove(JOBS, "work", "shop")
-    assert [key async for key in scene.tending.patrol()] == ["shop/daypass-1"]
+    assert [key async for key in scene.permits.patrol()] == ["shop/daypass-1"]
     await scene.run("daypass-1")
     assert (scene.state("daypass-1"), scene.message("daypass-1")) == ("Failed", "WorkloadGone: Job shop/work is gone.")
 
@@ -297,7 +297,7 @@ async def test_what_cannot_be_looked_at_counts_as_there(scene: HoldScene, why: s
             scene.server.broken["get", JOBS.plural] = UnavailableError("no answer")
     scene.leave(owner=job)
     await scene.run("daypass-1")
-    assert [key async for key in scene.tending.patrol()] == []
+    assert [key async for key in scene.permits.patrol()] == []
 
 
 @pytest.mark.parametrize("alike", ["none", "of an owner", "of somebody else"])
@@ -310,10 +310,10 @@ async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene, alik
         scene.hold("other", authors=("bob",))
     scene.leave(pod=pod)
     await scene.run("daypass-1")
-    await scene.tend()
+    await scene.reconcile()
     scene.server.remove(PODS, "pod", "shop")
     scene.pods.heard(pod, None)
-    assert await scene.tending.missed(scene.missing.pop()) == ["shop/daypass-1"]
+    assert await scene.permits.missed(scene.missing.pop()) == ["shop/daypass-1"]
     await scene.run("daypass-1")
     assert scene.message("daypass-1") == "WorkloadGone: the pod that waited for it is gone."
 
@@ -324,8 +324,8 @@ async def test_request_for_a_pod_that_was_refused_waits_on(scene: HoldScene) -> 
     scene.server.remove(PODS, "pod", "shop")
     scene.leave(pod=pod)
     await scene.run("daypass-1")
-    await scene.tend()
-    assert [key async for key in scene.tending.patrol()] == []
+    await scene.reconcile()
+    assert [key async for key in scene.permits.patrol()] == []
     await scene.active()
 
 
@@ -342,6 +342,6 @@ async def test_permit_in_force_outlives_its_workload(scene: HoldScene) -> None:
     scene.leave(owner=job)
     await scene.active()
     scene.server.remove(JOBS, "work", "shop")
-    assert [key async for key in scene.tending.patrol()] == []
+    assert [key async for key in scene.permits.patrol()] == []
     await scene.run("daypass-1")
     assert scene.state("daypass-1") == "Active"

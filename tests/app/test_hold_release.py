@@ -22,11 +22,11 @@ async def test_a_pod_waits_and_goes_when_its_request_is_approved(scene: HoldScen
     pod = scene.hold(gates=("example.dev/quota", names.SCHEDULING_GATE))
     scene.leave(pod=pod)
     await scene.run("daypass-1")
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held()
     assert scene.told.pods[0][:2] == ("pod", "Held")
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held()
     assert scene.uses() == [("pod", True)]
     assert scene.told.let_go == ["pod"]
@@ -43,7 +43,7 @@ async def test_no_more_pods_than_it_has_go_and_the_first_go_first(scene: HoldSce
     scene.leave(pod=pod, pods=2, owner=None)
     await scene.active()
     for _ in range(3):
-        await scene.tend()
+        await scene.reconcile()
     assert [scene.held(name) for name in "abcd"] == [False, False, True, True]
     assert ("c", "HoldContinues") in {one[:2] for one in scene.told.pods}
     assert "has no pod left of 2" in scene.told.pods[-1][2]
@@ -53,10 +53,10 @@ async def test_pods_that_come_later_go_under_the_same_request(scene: HoldScene) 
     first = scene.hold("first")
     scene.leave(pod=first)
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     scene.hold("second")
     assert scene.arrived[-1] == "shop/daypass-1"
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held("second")
     assert scene.uses() == [("first", True), ("second", True)]
 
@@ -73,7 +73,7 @@ async def test_pods_of_others_stay(scene: HoldScene, other: str) -> None:
         scene.hold("other")
     scene.leave(pod=pod, owner=own, pods=9)
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held("own-1")
     assert scene.held("other")
 
@@ -86,12 +86,12 @@ async def test_t37_killed_between_uses_and_gate_costs_no_second_use(scene: HoldS
     resource = ACCESS_REQUESTS if point == "uses" else PODS
     scene.server.broken["patch", resource.plural] = UnavailableError("killed")
     with pytest.raises(UnavailableError):
-        await scene.tend()
+        await scene.reconcile()
     assert scene.held()
     assert scene.uses() == ([] if point == "uses" else [("pod", True)])
     del scene.server.broken["patch", resource.plural]
     scene.again()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held()
     assert scene.uses() == [("pod", True)]
 
@@ -102,10 +102,10 @@ async def test_t37_without_a_use_to_write_the_request_is_read_live_first(scene: 
     await scene.active()
     scene.server.broken["patch", PODS.plural] = UnavailableError("killed")
     with pytest.raises(UnavailableError):
-        await scene.tend()
+        await scene.reconcile()
     del scene.server.broken["patch", PODS.plural]
     scene.review(ReviewDecision.REVOKE, "daypass-1", heard=False)
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held(), "revoked, and the watch has not said so yet"
 
 
@@ -116,7 +116,7 @@ async def test_t34_revoked_at_the_same_moment_lets_nothing_go(scene: HoldScene) 
     scene.server.before["patch", ACCESS_REQUESTS.plural] = lambda: scene.review(
         ReviewDecision.REVOKE, "daypass-1", heard=False
     )
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held()
     assert not scene.uses()
 
@@ -126,7 +126,7 @@ async def test_t34_request_deleted_unheard_lets_nothing_go(scene: HoldScene) -> 
     scene.leave(pod=pod)
     await scene.active()
     scene.server.remove(ACCESS_REQUESTS, "daypass-1", "shop")
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held()
 
 
@@ -142,7 +142,7 @@ async def test_pod_that_changed_meanwhile_goes_only_if_it_is_the_same_that_runs(
         body["status"] = {"conditions": [{"type": "PodScheduled", "reason": "SchedulingGated"}]}
 
     scene.server.before["patch", PODS.plural] = scheduler
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held()
 
     other = scene.hold("other")
@@ -155,7 +155,7 @@ async def test_pod_that_changed_meanwhile_goes_only_if_it_is_the_same_that_runs(
         body["spec"]["containers"][0]["image"] = "evil"
 
     scene.server.before["patch", PODS.plural] = attacker
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held("other")
     assert next(scene.pods.all()).digest != other.digest
     assert scene.told.let_go == ["pod"]
@@ -176,7 +176,7 @@ async def test_pod_that_changed_as_its_request_ended_is_not_forgotten(
         monkeypatch.setattr(scene.server, "now", lambda: late)
 
     scene.server.before["patch", PODS.plural] = too_late
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held()
     assert len(scene.pods) == 1, "what follows may still let it go"
 
@@ -187,7 +187,7 @@ async def test_t55_an_author_who_approved_does_not_count(scene: HoldScene) -> No
     scene.leave(pod=pod, owner=job)
     await scene.active()
     scene.job(authors="alice\nbob")  # bob changed the template, and back, after the request was made
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held()
     assert "bob, who had a hand in this" in scene.told.pods[-1][2]
 
@@ -197,7 +197,7 @@ async def test_t69_what_nobody_stamped_wants_two_people(scene: HoldScene) -> Non
     pod = scene.hold(owner=job)
     scene.leave(pod=pod, owner=job)
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held()
     assert "not everybody is known" in scene.told.pods[-1][2]
 
@@ -217,10 +217,10 @@ async def test_request_of_a_person_must_name_what_the_gates_want_to_know_of(scen
             scene.review(name=name, who=who)
         await scene.run(name)
         assert scene.state(name) == "Active"
-    await scene.tend("less")
+    await scene.reconcile("less")
     assert scene.held()
     assert "does not name HostPathVolumes:/var/log" in scene.told.pods[-1][2]
-    await scene.tend("enough")
+    await scene.reconcile("enough")
     assert not scene.held()
 
 
@@ -234,7 +234,7 @@ async def test_t55_under_a_request_of_a_person_a_pod_goes_if_none_of_its_authors
     if author:
         scene.leave("daypass-1", pod=pod, authors=(author,))
     await scene.active("mine")
-    await scene.tend("mine")
+    await scene.reconcile("mine")
     assert scene.held() == (author != "alice")
     if author != "alice":
         told = {"bob": "bob, who had a hand in this", "": "which alone says who made the pod"}[author]
@@ -250,7 +250,7 @@ async def test_t55_a_pod_like_that_of_another_waits_for_its_own_request(scene: H
     await scene.active()
     scene.server.remove(PODS, "d-alice", "shop")
     scene.pods.heard(first, None)
-    await scene.tend()
+    await scene.reconcile()
     assert scene.held("d-bob")
     assert not scene.uses()
 
@@ -260,18 +260,18 @@ async def test_t14_a_pod_that_needs_more_waits_for_the_request_that_names_it(sce
     first = scene.hold("first", owner=job)
     scene.leave("daypass-1", pod=first, owner=job)
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held("first")
     more = (PRIVILEGE, "ServiceAccountPower:Critical")
     scene.hold("second", owner=job, privileges=more)
     scene.leave("daypass-2", pod=first, owner=job, privileges=more)
     await scene.run("daypass-2")
-    await scene.tend()
-    await scene.tend("daypass-2")
+    await scene.reconcile()
+    await scene.reconcile("daypass-2")
     assert scene.held("second")
     assert ("second", "Held") in {one[:2] for one in scene.told.pods}
     await scene.active("daypass-2")
-    await scene.tend("daypass-2")
+    await scene.reconcile("daypass-2")
     assert not scene.held("second")
     assert scene.uses("daypass-2") == [("second", True)]
 
@@ -282,10 +282,10 @@ async def test_gate_that_the_api_server_keeps_is_told_and_tried_again(scene: Hol
     await scene.active()
     scene.refuse("patch", PODS)
     with pytest.raises(ApiError):
-        await scene.tend()
+        await scene.reconcile()
     assert scene.told.pods[-1][1] == "HoldContinues"
     scene.server.broken.clear()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held()
 
 
@@ -295,7 +295,7 @@ async def test_five_hundred_pods_go_by_one_write_of_uses(scene: HoldScene) -> No
     scene.leave(pod=pods[0], owner=job, pods=500)
     await scene.active()
     scene.server.calls.clear()
-    await scene.tend()
+    await scene.reconcile()
     assert not any(scene.held(pod.name) for pod in pods)
     assert scene.server.count("patch", ACCESS_REQUESTS) == 1
     assert scene.server.count("patch", PODS) == 500
@@ -309,10 +309,10 @@ async def test_endless_conflict_is_tried_again_later(scene: HoldScene) -> None:
     await scene.active()
     scene.server.broken["patch", PODS.plural] = ConflictError("again", 409)
     with pytest.raises(ConflictError):
-        await scene.tend()
+        await scene.reconcile()
     assert len(scene.pods) == 1
     scene.server.broken.clear()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held()
 
 
@@ -320,10 +320,10 @@ async def test_what_a_gone_controller_let_go_is_not_lost(scene: HoldScene) -> No
     pod = scene.hold()
     scene.leave(pod=pod)
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     scene.again()
     scene.pods.heard(pod, None)  # the new one had listed it before the patch of the former came through
-    assert await scene.tending.missed(scene.missing.pop()) == []
+    assert await scene.permits.missed(scene.missing.pop()) == []
     assert not scene.told.lost_pods
 
 
@@ -333,7 +333,7 @@ async def test_t53_a_gate_that_somebody_else_took_off_is_noticed(scene: HoldScen
     body = scene.server.objects[PODS.plural, "shop", "pod"]
     body["spec"]["schedulingGates"] = []
     scene.pods.heard(pod, scene.seen(body))
-    assert await scene.tending.missed(scene.missing.pop()) == []
+    assert await scene.permits.missed(scene.missing.pop()) == []
     assert scene.told.lost_pods == ["pod"]
     assert not len(scene.pods)
 
@@ -344,10 +344,10 @@ async def test_a_label_that_somebody_took_off_does_not_hide_a_held_pod(scene: Ho
     body = scene.server.objects[PODS.plural, "shop", "pod"]
     del body["metadata"]["labels"][names.LABEL_HELD]
     scene.pods.heard(pod, None)
-    await scene.tending.missed(scene.missing.pop())
+    await scene.permits.missed(scene.missing.pop())
     assert not scene.told.lost_pods
     await scene.active()
-    await scene.tend()
+    await scene.reconcile()
     assert not scene.held()
 
 
@@ -357,8 +357,8 @@ async def test_missing_is_asked_again_where_the_api_server_did_not_answer(scene:
     scene.server.broken["get", PODS.plural] = UnavailableError("no answer")
     name = scene.missing.pop()
     with pytest.raises(UnavailableError):
-        await scene.tending.missed(name)
+        await scene.permits.missed(name)
     scene.server.broken.clear()
     copy.deepcopy(scene.server.remove(PODS, "pod", "shop"))
-    assert await scene.tending.missed(name) == []
-    assert await scene.tending.missed(name) == []
+    assert await scene.permits.missed(name) == []
+    assert await scene.permits.missed(name) == []

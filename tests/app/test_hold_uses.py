@@ -22,11 +22,11 @@ async def scene() -> HoldScene:
 async def test_deletion_that_came_to_pass_is_spent(scene: HoldScene) -> None:
     body = scene.server.put(CLAIMS, "data", "shop")
     scene.reserve(body["metadata"]["uid"], "data", age=3)
-    due = await scene.tend("act")
+    due = await scene.reconcile("act")
     assert scene.uses("act") == [("data", False)], "still on its way"
     assert due is not None
     scene.server.remove(CLAIMS, "data", "shop")
-    assert await scene.tend("act") is None
+    assert await scene.reconcile("act") is None
     assert scene.uses("act") == [("data", True)]
     assert scene.told.uses == [(1, 0)]
 
@@ -34,14 +34,14 @@ async def test_deletion_that_came_to_pass_is_spent(scene: HoldScene) -> None:
 async def test_deletion_that_waits_for_a_finalizer_is_spent(scene: HoldScene) -> None:
     body = scene.server.put(CLAIMS, "data", "shop", metadata={"deletionTimestamp": moment(NOW)})
     scene.reserve(body["metadata"]["uid"], "data", age=3)
-    await scene.tend("act")
+    await scene.reconcile("act")
     assert scene.uses("act") == [("data", True)]
 
 
 async def test_t48_deletion_that_was_refused_elsewhere_is_given_back(scene: HoldScene) -> None:
     body = scene.server.put(CLAIMS, "data", "shop")
     scene.reserve(body["metadata"]["uid"], "data", age=33)
-    assert await scene.tend("act") is None
+    assert await scene.reconcile("act") is None
     assert scene.uses("act") == []
     assert scene.told.uses == [(0, 1)]
 
@@ -51,11 +51,11 @@ async def test_action_whose_uses_are_spent_is_used_up(scene: HoldScene) -> None:
         scene.reserve(name, "data", age=3)
         await scene.run("act")
         assert scene.state("act") == "Active"
-    assert not scene.tending.ends("shop/act")
-    await scene.tend("act")
-    assert scene.tending.ends("shop/act")
+    assert not scene.permits.ends("shop/act")
+    await scene.reconcile("act")
+    assert scene.permits.ends("shop/act")
     await scene.run("act")
-    assert not scene.tending.ends("shop/act")
+    assert not scene.permits.ends("shop/act")
     assert scene.state("act") == "Expired"
     assert scene.message("act") == "All its 2 uses are spent (UsedUp)."
 
@@ -68,7 +68,7 @@ async def test_what_may_not_be_read_counts_as_used(scene: HoldScene, plural: str
     changed["spec"]["action"]["resource"] = plural
     scene.edited("act")
     scene.reserve(body["metadata"]["uid"], "data", age=40)
-    await scene.tend("act")
+    await scene.reconcile("act")
     assert scene.uses("act") == ([("data", True)] if spent else [])
 
 
@@ -78,10 +78,10 @@ async def test_object_of_the_whole_cluster_is_found(scene: HoldScene) -> None:
     body = scene.server.put(DEVICES, "disk")
     uid, version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
     scene.reserve(uid, "disk", "wipe", key=f"{uid}@{version}", age=3)
-    await scene.tend("wipe")
+    await scene.reconcile("wipe")
     assert scene.uses("wipe") == [("disk", False)]
     scene.server.put(DEVICES, "disk")
-    await scene.tend("wipe")
+    await scene.reconcile("wipe")
     assert scene.uses("wipe") == [("disk", True)]
 
 
@@ -89,7 +89,7 @@ async def test_api_server_that_does_not_answer_changes_nothing(scene: HoldScene)
     scene.server.broken["get", CLAIMS.plural] = UnavailableError("no answer")
     scene.reserve("x", "data", age=40)
     with pytest.raises(UnavailableError):
-        await scene.tend("act")
+        await scene.reconcile("act")
     assert scene.uses("act") == [("data", False)]
 
 
@@ -99,7 +99,7 @@ async def test_pod_that_came_is_confirmed_and_one_that_did_not_is_given_back(sce
     await scene.active("mine")
     scene.reserve(pod.uid, "came", "mine", age=40)
     scene.reserve("nowhere", "did-not", "mine", age=40)
-    await scene.tend("mine")
+    await scene.reconcile("mine")
     assert scene.uses("mine") == [("came", True)]
     assert scene.told.uses == [(1, 1)]
 
@@ -107,13 +107,13 @@ async def test_pod_that_came_is_confirmed_and_one_that_did_not_is_given_back(sce
 async def test_uses_that_a_webhook_reserves_meanwhile_are_kept(scene: HoldScene) -> None:
     scene.reserve("gone", "data", age=3)
     scene.server.before["patch", ACCESS_REQUESTS.plural] = lambda: scene.reserve("later", "other")
-    await scene.tend("act")
+    await scene.reconcile("act")
     assert scene.uses("act") == [("data", True), ("other", False)]
 
 
 async def test_nobody_looks_right_after_the_reservation(scene: HoldScene) -> None:
     scene.reserve("gone", "data")
-    due = await scene.tend("act")
+    due = await scene.reconcile("act")
     assert due is not None
     assert due - scene.server.now() <= timedelta(seconds=2)
     assert not scene.server.count("get", CLAIMS)
@@ -124,7 +124,7 @@ async def test_uses_of_a_permit_that_ended_are_settled_too(scene: HoldScene) -> 
     scene.review(ReviewDecision.REVOKE, "act")
     await scene.run("act")
     assert scene.state("act") == "Revoked"
-    await scene.tend("act")
+    await scene.reconcile("act")
     assert scene.uses("act") == [("data", True)]
 
 
@@ -145,5 +145,5 @@ async def test_conflict_without_end_is_left_to_the_queue(scene: HoldScene) -> No
 
     again()
     with pytest.raises(Exception, match="modified"):
-        await scene.tend("act")
+        await scene.reconcile("act")
     assert not scene.server.count("get", PODS)

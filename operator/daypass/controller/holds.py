@@ -5,20 +5,20 @@ from collections.abc import Collection
 from daypass.app.grants.judge import Judge
 from daypass.app.holds.eviction import Eviction, Evictions
 from daypass.app.holds.journal import HoldJournal
-from daypass.app.holds.ledger import Ledger
+from daypass.app.holds.pod_events import PodEvents
 from daypass.app.holds.pods import HeldPods
+from daypass.app.holds.reconcile import PermitReconciler
 from daypass.app.holds.release import Release
-from daypass.app.holds.settlement import Settlement
-from daypass.app.holds.standing import Standings
-from daypass.app.holds.telling import Telling
-from daypass.app.holds.tending import Tending
+from daypass.app.holds.release_checks import ReleaseChecks
+from daypass.app.holds.reservations import Reservations
+from daypass.app.holds.uses import UsesWriter
 from daypass.app.holds.workloads import Workloads
 from daypass.app.owners import Owners
 from daypass.app.policies.known import Reports
 from daypass.app.ports import Kinds
 
 
-def tending_of(
+def permit_reconciler(
     judge: Judge,
     reports: Reports,
     evictions: Evictions,
@@ -26,19 +26,19 @@ def tending_of(
     pods: HeldPods,
     journal: HoldJournal,
     never: Collection[str],
-) -> Tending:
+) -> PermitReconciler:
     """All of it, on the means of those who judge requests and report on policies."""
     objects, clock, policies, requests = reports.objects, reports.clock, reports.policies, judge.requests
-    standings = Standings(policies, Owners(objects), requests, never)
-    ledger = Ledger(objects, requests)
-    return Tending(
+    checks = ReleaseChecks(policies, Owners(objects), requests, never)
+    uses = UsesWriter(objects, requests)
+    return PermitReconciler(
         objects=objects,
         requests=requests,
         pods=pods,
-        release=Release(objects, clock, judge.ballots, pods, standings, ledger, journal, judge.canonical),
-        settlement=Settlement(objects, kinds, clock, ledger, journal),
+        release=Release(objects, clock, judge.ballots, pods, checks, uses, journal, judge.canonical),
+        reservations=Reservations(objects, kinds, clock, uses, journal),
         eviction=Eviction(objects, evictions, clock, policies, journal),
-        telling=Telling(requests, pods, standings, journal),
+        pod_events=PodEvents(requests, pods, checks, journal),
         workloads=Workloads(objects, kinds, pods),
         journal=journal,
     )

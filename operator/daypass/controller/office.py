@@ -14,7 +14,7 @@ from daypass.app.grants.reconcile import Reconciler
 from daypass.app.grants.requests import Entry, Requests
 from daypass.app.grants.sweep import Sweep
 from daypass.app.holds.pods import HeldPod
-from daypass.app.holds.tending import Tending
+from daypass.app.holds.reconcile import PermitReconciler
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, Json, Resource
 from daypass.controller.alarm import Alarm
@@ -49,11 +49,11 @@ class Office:
         self._reconciler: Reconciler | None = None
         self._reports: Reports | None = None
         self._sweep: Sweep | None = None
-        self._tending: Tending | None = None
+        self._permits: PermitReconciler | None = None
 
-    def equip(self, reconciler: Reconciler, reports: Reports, sweep: Sweep, tending: Tending) -> None:
+    def equip(self, reconciler: Reconciler, reports: Reports, sweep: Sweep, permits: PermitReconciler) -> None:
         """Give it the use cases, which need its callbacks."""
-        self._reconciler, self._reports, self._sweep, self._tending = reconciler, reports, sweep, tending
+        self._reconciler, self._reports, self._sweep, self._permits = reconciler, reports, sweep, permits
 
     def heard(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - a callback
         """A request or a policy is new, changed or gone."""
@@ -93,12 +93,12 @@ class Office:
 
     def pod_arrived(self, pod: HeldPod) -> None:
         """A held pod is new or changed: for those that may let it go."""
-        for key in self._tending.concerned(pod) if self._tending is not None else ():
-            self._queue.put(Work(Task.TEND, key))
+        for key in self._permits.concerned(pod) if self._permits is not None else ():
+            self._queue.put(Work(Task.RECONCILE_PERMIT, key))
 
     def pod_vanished(self, pod: HeldPod) -> None:
         """A pod is held no more, and perhaps not by us."""
-        name = self._tending.vanished(pod) if self._tending is not None else ""
+        name = self._permits.vanished(pod) if self._permits is not None else ""
         if name:
             self._queue.put(Work(Task.MISS, name))
 
@@ -179,15 +179,15 @@ class Office:
 
     async def patrol_permits(self) -> None:
         """Look now and then for workloads that are gone, and at what waits; slowly, for nothing is given by it."""
-        while self._tending is not None:
+        while self._permits is not None:
             await asyncio.sleep(PERMITS_SECONDS)
             try:
-                async for key in self._tending.patrol():
+                async for key in self._permits.patrol():
                     self._queue.put(Work(Task.RECONCILE, key))
             except ApiError as error:
                 log.warning("patrol of permits failed", error=error.message, code=error.code)
-            for key in self._tending.waited_for():
-                self._queue.put(Work(Task.TEND, key))
+            for key in self._permits.waited_for():
+                self._queue.put(Work(Task.RECONCILE_PERMIT, key))
 
     async def figures(self) -> None:
         """Keep the gauges."""
@@ -200,8 +200,8 @@ class Office:
             metrics.grants_active.set(states[State.ACTIVE])
             if self._sweep is not None:
                 metrics.bindings_overdue.set(len(self._sweep.overdue(GRACE)))
-            if self._tending is not None:
-                metrics.held_pods.set(len(self._tending.pods))
+            if self._permits is not None:
+                metrics.held_pods.set(len(self._permits.pods))
             await asyncio.sleep(FIGURES_SECONDS)
 
     def _heard_request(self, body: Json, *, gone: bool) -> None:
@@ -220,8 +220,8 @@ class Office:
             self._alarm.set(key, None)
             self._alarm.set(f"{_PERMIT}{key}", None)
             slim = entry.slim if entry is not None else None
-            if slim is not None and slim.permits and self._tending is not None and self._tending.dropped(slim):
-                self._queue.put(Work(Task.TEND, uid))
+            if slim is not None and slim.permits and self._permits is not None and self._permits.dropped(slim):
+                self._queue.put(Work(Task.RECONCILE_PERMIT, uid))
         self._queue.put(Work(Task.BURY, uid))
 
     def _heard_policy(self, body: Json, *, gone: bool) -> None:
@@ -244,7 +244,7 @@ class Office:
             self._queue.put(Work(Task.REPORT, name.removeprefix(_POLICY)))
             return
         if name.startswith(_PERMIT):
-            self._queue.put(Work(Task.TEND, name.removeprefix(_PERMIT)))
+            self._queue.put(Work(Task.RECONCILE_PERMIT, name.removeprefix(_PERMIT)))
             return
         entry = self._requests.get(name)
         end = entry.slim.record.expiration_time if entry is not None and entry.slim is not None else None
@@ -254,7 +254,7 @@ class Office:
             self._queue.put(Work(Task.RECONCILE, name))
 
     async def _do(self, work: Work) -> None:
-        if self._reconciler is None or self._reports is None or self._sweep is None or self._tending is None:
+        if self._reconciler is None or self._reports is None or self._sweep is None or self._permits is None:
             return
         match work.task:
             case Task.CUT:
@@ -268,13 +268,13 @@ class Office:
                 metrics.reconcile_duration.observe(time.perf_counter() - started)
                 entry = self._requests.get(work.name)
                 if entry is not None and entry.slim is not None and entry.slim.permits:
-                    self._queue.put(Work(Task.TEND, work.name))
-            case Task.TEND:
-                self._alarm.set(f"{_PERMIT}{work.name}", await self._tending.tend(work.name))
-                if self._tending.ends(work.name):
+                    self._queue.put(Work(Task.RECONCILE_PERMIT, work.name))
+            case Task.RECONCILE_PERMIT:
+                self._alarm.set(f"{_PERMIT}{work.name}", await self._permits.reconcile(work.name))
+                if self._permits.ends(work.name):
                     self._queue.put(Work(Task.RECONCILE, work.name))
             case Task.MISS:
-                for key in await self._tending.missed(work.name):
+                for key in await self._permits.missed(work.name):
                     self._queue.put(Work(Task.RECONCILE, key))
             case Task.REPORT:
                 self._alarm.set(f"{_POLICY}{work.name}", await self._reports.report(work.name))

@@ -26,7 +26,7 @@ class Task(Enum):
     """Take away access whose time is over."""
     BURY = "bury"
     """Remove the grant of a request that is gone."""
-    TEND = "tend"
+    RECONCILE_PERMIT = "reconcile permit"
     """See to a permit: pods that it lets go, uses, pods that it takes with it."""
     RECONCILE = "reconcile"
     REPORT = "report"

@@ -23,7 +23,7 @@ from daypass.app.ports import ACCESS_REQUESTS, ApiError
 from daypass.controller import watching
 from daypass.controller.gates import GateKeeping
 from daypass.controller.hold_journal import KubernetesHoldJournal
-from daypass.controller.holds import tending_of
+from daypass.controller.holds import permit_reconciler
 from daypass.controller.journal import KubernetesJournal
 from daypass.controller.leadership import LeaderEvictions, LeaderObjects, acted_until
 from daypass.controller.office import Office
@@ -139,7 +139,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds, Discovery(client))
     sweep = Sweep(objects, clock, requests, grants, hand, journal)
     refresh_policies = PolicyRelist(client, policies, office.heard)
-    tending = tending_of(
+    permits = permit_reconciler(
         judge,
         reports,
         LeaderEvictions(client, lease.held),
@@ -159,10 +159,10 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         journal=journal,
         settings=Settings(options.retention_seconds, acted_until(lease.taken_over)),
         reports=reports,
-        workloads=tending.workloads,
+        workloads=permits.workloads,
         refresh_policies=refresh_policies,
     )
-    office.equip(reconciler, reports, sweep, tending)
+    office.equip(reconciler, reports, sweep, permits)
 
     async def begin() -> None:
         await watches.chain_synced()

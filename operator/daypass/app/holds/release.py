@@ -13,9 +13,9 @@ from typing import Any, Final
 from daypass.app.grants.requests import Entry
 from daypass.app.grants.votes import Ballots
 from daypass.app.holds.journal import HoldJournal
-from daypass.app.holds.ledger import Ledger
 from daypass.app.holds.pods import HeldPod, HeldPods, held_pod_from
-from daypass.app.holds.standing import Standings, is_for
+from daypass.app.holds.release_checks import ReleaseChecks, is_for
+from daypass.app.holds.uses import UsesWriter
 from daypass.app.owners import NO_OWNER, Chain
 from daypass.app.ports import PODS, ApiError, Canonical, Clock, ConflictError, Objects, RefusedError
 from daypass.domain import names, permits
@@ -35,8 +35,8 @@ class Release:
     clock: Clock
     ballots: Ballots
     pods: HeldPods
-    standings: Standings
-    ledger: Ledger
+    checks: ReleaseChecks
+    uses: UsesWriter
     journal: HoldJournal
     canonical: Canonical
 
@@ -52,15 +52,15 @@ class Release:
         waiting = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
         if not waiting:
             return
-        chains, genuine = await asyncio.gather(self.standings.above(waiting), self.ballots.genuine(request))
+        chains, genuine = await asyncio.gather(self.checks.above(waiting), self.ballots.genuine(request))
         covered, uses = self._covered(replace(request, reviews=tuple(genuine)), waiting, chains)
         if not covered:
             return
         # Either call proves that the request is, now, what was judged: a compare-and-swap, or a look.
         if uses != request.record.uses:
-            await self.ledger.write(entry, uses)
+            await self.uses.write(entry, uses)
         else:
-            await self.ledger.confirm(entry)
+            await self.uses.confirm(entry)
         turns = asyncio.Semaphore(AT_ONCE)
         done = await asyncio.gather(*(self._open(request, pod, turns) for pod in covered), return_exceptions=True)
         for pod, result in zip(covered, done, strict=True):
@@ -79,7 +79,7 @@ class Release:
             chain = NO_OWNER if pod.controller is None else chains[pod.controller.uid]
             if not is_for(request, pod, chain):
                 continue
-            why = self.standings.refusal(counted, pod, chain, now)
+            why = self.checks.refusal(counted, pod, chain, now)
             if why:
                 text = f"Stays held: AccessRequest {request.name} is approved, but {why}."
                 self.journal.told(pod, "HoldContinues", text, warning=True)

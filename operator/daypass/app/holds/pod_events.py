@@ -6,7 +6,7 @@ from typing import Final
 from daypass.app.grants.requests import Requests
 from daypass.app.holds.journal import HoldJournal
 from daypass.app.holds.pods import HeldPod, HeldPods
-from daypass.app.holds.standing import Standings, is_for
+from daypass.app.holds.release_checks import ReleaseChecks, is_for
 from daypass.app.owners import NO_OWNER, Chain
 from daypass.domain.conditions import State, state_of
 from daypass.domain.request import Request, WorkloadGrant
@@ -32,12 +32,12 @@ class _Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class PodEvents:
     """The means."""
 
     requests: Requests
     pods: HeldPods
-    standings: Standings
+    checks: ReleaseChecks
     journal: HoldJournal
     _said: dict[str, _Said] = field(default_factory=dict)
     """By the request's uid. Patrols come by again and again, and nothing is said twice."""
@@ -87,7 +87,7 @@ class Telling:
         if not about:
             self.forget(request.uid)
             return
-        chains = await self.standings.known_above(about)
+        chains = await self.checks.known_above(about)
         pods = []
         for pod in about:
             chain = NO_OWNER if pod.controller is None else chains[pod.controller.uid]

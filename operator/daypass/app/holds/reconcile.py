@@ -10,10 +10,10 @@ from typing import Final
 from daypass.app.grants.requests import Entry, Requests
 from daypass.app.holds.eviction import Eviction
 from daypass.app.holds.journal import HoldJournal
+from daypass.app.holds.pod_events import PodEvents
 from daypass.app.holds.pods import HeldPod, HeldPods
 from daypass.app.holds.release import Release
-from daypass.app.holds.settlement import Settlement
-from daypass.app.holds.telling import Telling
+from daypass.app.holds.reservations import Reservations
 from daypass.app.holds.workloads import Workloads, is_made
 from daypass.app.ports import PODS, ApiError, ConflictError, Json, Objects
 from daypass.domain import names
@@ -27,16 +27,16 @@ ATTEMPTS: Final = 4
 
 
 @dataclass(slots=True)
-class Tending:
+class PermitReconciler:
     """The means."""
 
     objects: Objects
     requests: Requests
     pods: HeldPods
     release: Release
-    settlement: Settlement
+    reservations: Reservations
     eviction: Eviction
-    telling: Telling
+    pod_events: PodEvents
     workloads: Workloads
     journal: HoldJournal
     _deleted: dict[str, Request] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Tending:
     _vanished: dict[str, HeldPod] = field(default_factory=dict)
     """Pods that are held no more, until it is known why."""
 
-    async def tend(self, name: str) -> datetime | None:
+    async def reconcile(self, name: str) -> datetime | None:
         """See to a permit, by key, or by uid if it was deleted; when to look again. Raises ApiError: try again."""
         deleted = self._deleted.get(name)
         if deleted is not None:
@@ -60,7 +60,7 @@ class Tending:
                     raise
                 if attempt + 1 == ATTEMPTS:
                     raise
-                await self.release.ledger.refresh(entry)
+                await self.release.uses.refresh(entry)
         return None
 
     def ends(self, name: str) -> bool:
@@ -69,10 +69,10 @@ class Tending:
         return entry is not None and entry.slim is not None and entry.state is State.ACTIVE and used_up(entry.slim)
 
     def dropped(self, request: Request) -> bool:
-        """A permit was deleted; whether anything is to be done because of it (then ``tend`` its uid)."""
+        """A permit was deleted; whether anything is to be done because of it (then ``reconcile`` its uid)."""
         self.workloads.forget(request.uid)
-        if not request.record.uses and not self.telling.waiting(request):
-            self.telling.forget(request.uid)
+        if not request.record.uses and not self.pod_events.waiting(request):
+            self.pod_events.forget(request.uid)
             return False
         self._deleted[request.uid] = request
         return True
@@ -83,7 +83,7 @@ class Tending:
 
     def vanished(self, pod: HeldPod) -> str:
         """A pod is held no more; the name under which ``missed`` finds out why, empty where we let it go ourselves."""
-        self.telling.forget_pod(pod)
+        self.pod_events.forget_pod(pod)
         if self.pods.was_let_go(pod.uid):
             return ""
         self._vanished[pod.key] = pod
@@ -126,19 +126,19 @@ class Tending:
             await self.release.let_go(entry)
         elif not over:
             self.workloads.waits(request)
-        dues = [await self.settlement.settle(entry)]
+        dues = [await self.reservations.resolve(entry)]
         if over:
             self.workloads.forget(request.uid)
             dues.append(await self.eviction.evict(request))
-        await self.telling.tell(request)
+        await self.pod_events.tell(request)
         return min((due for due in dues if due is not None), default=None)
 
     async def _part(self, request: Request) -> datetime | None:
-        await self.telling.tell_gone(request)
+        await self.pod_events.tell_gone(request)
         due = await self.eviction.evict(request)
         if due is None:
             del self._deleted[request.uid]
-            self.telling.forget(request.uid)
+            self.pod_events.forget(request.uid)
         return due
 
     def _was_admitted(self, pod: HeldPod) -> bool:

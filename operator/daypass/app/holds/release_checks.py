@@ -25,7 +25,7 @@ REMEMBERED: Final = 4_096
 
 
 @dataclass(slots=True)
-class Standings:
+class ReleaseChecks:
     """The gates as they are now, and the chains of owners, read live."""
 
     policies: Policies

@@ -16,7 +16,7 @@ Edit = Callable[[Request], Sequence[Use]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class UsesWriter:
     """Compare-and-swap: webhooks add uses to the same list at any time."""
 
     objects: Objects

@@ -9,7 +9,7 @@ from typing import Final
 
 from daypass.app.grants.requests import Entry
 from daypass.app.holds.journal import HoldJournal
-from daypass.app.holds.ledger import Ledger
+from daypass.app.holds.uses import UsesWriter
 from daypass.app.ports import PODS, Clock, Json, Kinds, Objects, RefusedError, Resource
 from daypass.domain import uses as decide
 from daypass.domain.request import ActionGrant, Request, Use
@@ -20,16 +20,16 @@ HIDDEN: Final = Sight(readable=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class Reservations:
     """The means."""
 
     objects: Objects
     kinds: Kinds
     clock: Clock
-    ledger: Ledger
+    uses: UsesWriter
     journal: HoldJournal
 
-    async def settle(self, entry: Entry) -> datetime | None:
+    async def resolve(self, entry: Entry) -> datetime | None:
         """Look at the objects of uses that are only reserved; when to look again. Raises ApiError: try again later."""
         if entry.slim is None:
             return None
@@ -37,10 +37,10 @@ class Settlement:
         due = [use for use in request.record.uses if decide.looked_at(use, now)]
         if due:
             fates = await self._fates(request, due)
-            if await self.ledger.change(entry.key, entry.uid, lambda fresh: decide.settled(fresh.record.uses, fates)):
+            if await self.uses.change(entry.key, entry.uid, lambda fresh: decide.settled(fresh.record.uses, fates)):
                 counts = Counter(fates.values())
                 self.journal.settled(counts[Fate.SPENT], counts[Fate.RETURNED])
-        known = self.ledger.requests.get(entry.key)
+        known = self.uses.requests.get(entry.key)
         left = known.slim.record.uses if known is not None and known.slim is not None else ()
         return min((moment for use in left if (moment := decide.look_due(use, now)) is not None), default=None)
 
