@@ -25,9 +25,9 @@ from daypass.domain.request import Request
 from daypass.domain.review import Review
 from daypass.expressions.cel import CelExpressions
 from daypass.signing.reviews import ReviewVerifier, key_id_of
-from daypass.webhook.desk import mutating, validating
 from daypass.webhook.files import Mounts
 from daypass.webhook.listener import Listener
+from daypass.webhook.routes import mutating, validating
 
 CONTROLLER = "system:serviceaccount:daypass-system:daypass-controller"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

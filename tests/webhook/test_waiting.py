@@ -15,10 +15,10 @@ import trustme
 from daypass.app.admission.answer import Answer, Call, Decide, allow, refuse
 from daypass.webhook import listener as listening
 from daypass.webhook.calls import call_from
-from daypass.webhook.desk import Gates, Holds, gates, holds
 from daypass.webhook.files import Mounts
 from daypass.webhook.listener import Listener
 from daypass.webhook.process import serving
+from daypass.webhook.routes import Gates, Holds, gates, holds
 from webhook.desk import Folders, a_review, trusting
 
 PATH = "/" + "c" * 64

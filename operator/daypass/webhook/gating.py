@@ -17,8 +17,8 @@ from daypass.app.admission.gates.uses import Uses
 from daypass.app.admission.gates.workloads import Workloads
 from daypass.app.owners import Owners
 from daypass.app.ports import Canonical, Clock, Objects
-from daypass.webhook.desk import Gates, Holds, gates, holds
 from daypass.webhook.known import Known
+from daypass.webhook.routes import Gates, Holds, gates, holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from daypass.observe import metrics
 from daypass.webhook.answers import admission_review, status
 from daypass.webhook.calls import call_from
 from daypass.webhook.decoding import UnreadableError, decode, uid_of
-from daypass.webhook.desk import RESOURCES
+from daypass.webhook.routes import RESOURCES
 
 MAX_OBJECTS: Final = 6 * 1024 * 1024
 """Two objects of 3 MiB, the most that the API server takes of each."""

@@ -25,11 +25,11 @@ from daypass.kube.connection import Connection
 from daypass.observe import metrics
 from daypass.observe.health import HealthServer
 from daypass.signing.canonical import canonical_json
-from daypass.webhook.desk import mutating, validating
 from daypass.webhook.files import Mounts
 from daypass.webhook.gating import Gating, gate_doors
 from daypass.webhook.known import Known
 from daypass.webhook.listener import MAX_BODY, Listener
+from daypass.webhook.routes import mutating, validating
 
 KEEP_ALIVE_SECONDS: Final = 180.0
 """Longer than the API server's 90 s, so that it is never we who close a connection that it is about to use."""
