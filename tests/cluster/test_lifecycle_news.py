@@ -87,7 +87,7 @@ def test_t61_key_taken_back_after_a_leak_voids_its_reviews_before_they_give_acce
 
 BROKEN = """
 import asyncio
-from daypass.controller.office import Office
+from daypass.controller.dispatcher import Dispatcher
 from daypass.kube.cache import Cache
 from daypass.kube.events import Recorder
 async def broken(*_):
@@ -102,9 +102,9 @@ main()
 @pytest.mark.parametrize(
     ("task", "ends"),
     [
-        ("Office.patrol", "raise KeyError('a bug')"),
-        ("Office.figures", "raise KeyError('a bug')"),
-        ("Office.work", "return"),
+        ("Dispatcher.patrol", "raise KeyError('a bug')"),
+        ("Dispatcher.figures", "raise KeyError('a bug')"),
+        ("Dispatcher.work", "return"),
         ("Cache.run", "raise KeyError('a bug')"),
         ("Recorder.run", "return"),
     ],

@@ -20,13 +20,13 @@ from daypass.app.grants.votes import Ballots
 from daypass.app.holds.pods import HeldPods
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError
-from daypass.controller import watching
+from daypass.controller import kopf_run
+from daypass.controller.dispatcher import Dispatcher
 from daypass.controller.gates import GateKeeping
 from daypass.controller.hold_journal import KubernetesHoldJournal
 from daypass.controller.holds import permit_reconciler
 from daypass.controller.journal import KubernetesJournal
 from daypass.controller.leadership import LeaderEvictions, LeaderObjects, acted_until
-from daypass.controller.office import Office
 from daypass.controller.relisting import PolicyRelist
 from daypass.controller.watches import Watches
 from daypass.domain import names
@@ -94,7 +94,7 @@ class Readiness:
 async def run(connection: Connection, options: Options) -> int:
     """Stand by, lead, and stop; the exit code. 1 when the Lease was lost, or any of our tasks ended by itself."""
     stop = asyncio.Event()
-    watching.on_signals(stop)
+    kopf_run.on_signals(stop)
     readiness = Readiness()
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     client = Client(connection, user_agent="daypass-controller", wrote=metrics.wrote)
@@ -118,27 +118,29 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     recorder = Recorder(client, clock, dropped=metrics.events_dropped.inc)
     journal = KubernetesJournal(recorder)
     requests, policies = Requests(), Policies()
-    office = Office(clock, requests, policies)
-    grants = Grants(office.grant_changed)
-    pods = HeldPods(office.pod_arrived, office.pod_vanished)
+    dispatcher = Dispatcher(clock, requests, policies)
+    grants = Grants(dispatcher.grant_changed)
+    pods = HeldPods(dispatcher.pod_arrived, dispatcher.pod_vanished)
     watches = Watches(
         client,
         grants,
         policies,
         pods,
-        role_changed=office.role_changed,
-        namespace_changed=office.namespace_changed,
-        account_changed=office.account_changed,
+        role_changed=dispatcher.role_changed,
+        namespace_changed=dispatcher.namespace_changed,
+        account_changed=dispatcher.account_changed,
     )
     expressions = CelExpressions()
     ballots = Ballots(objects, clock, options.namespace, ReviewVerifier)
-    judge = Judge(watches, requests, ballots, expressions, canonical_json, office.policy_failed)
+    judge = Judge(watches, requests, ballots, expressions, canonical_json, dispatcher.policy_failed)
     hand = Hand(objects, clock, grants, journal)
-    gates = GateKeeping(client, objects, policies, recorder, options.namespace, options.ungated, office.gate_settled)
-    office.follow_policies(gates.changed)
+    gates = GateKeeping(
+        client, objects, policies, recorder, options.namespace, options.ungated, dispatcher.gate_settled
+    )
+    dispatcher.follow_policies(gates.changed)
     reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds, Discovery(client))
     sweep = Sweep(objects, clock, requests, grants, hand, journal)
-    refresh_policies = PolicyRelist(client, policies, office.heard)
+    refresh_policies = PolicyRelist(client, policies, dispatcher.heard)
     permits = permit_reconciler(
         judge,
         reports,
@@ -162,7 +164,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         workloads=permits.workloads,
         refresh_policies=refresh_policies,
     )
-    office.equip(reconciler, reports, sweep, permits)
+    dispatcher.equip(reconciler, reports, sweep, permits)
 
     async def begin() -> None:
         await watches.chain_synced()
@@ -172,9 +174,9 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         await refresh_policies()
         async for bodies, _ in client.pages(ACCESS_REQUESTS):
             for body in bodies:
-                office.heard(ACCESS_REQUESTS, body, False)  # noqa: FBT003 - not gone
+                dispatcher.heard(ACCESS_REQUESTS, body, False)  # noqa: FBT003 - not gone
         await sweep.bury_orphans()
-        office.open()
+        dispatcher.open()
 
     caches = (*watches.all, *gates.caches)
     lasting = [asyncio.create_task(one) for one in (lease.hold(), recorder.run(), *(one.run() for one in caches))]
@@ -184,15 +186,17 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         if not await _unless_stopped(stop, _until_done(begin), *lasting):
             return _code(*lasting) or int(not stop.is_set())
         # The gates of all policies are known by now: before that, those not heard of yet would be uncovered.
-        patrols = (office.patrol(client), office.patrol_permits(), office.figures(), gates.run())
+        patrols = (dispatcher.patrol(client), dispatcher.patrol_permits(), dispatcher.figures(), gates.run())
         lasting += [asyncio.create_task(one) for one in patrols]
-        finishing += [asyncio.create_task(one) for one in (office.work(), _watch(client, office, readiness, stop))]
+        finishing += [
+            asyncio.create_task(one) for one in (dispatcher.work(), _watch(client, dispatcher, readiness, stop))
+        ]
         readiness.busy = ""
         await asyncio.wait([*lasting, *finishing, stopping], return_when="FIRST_COMPLETED")
         # Fail closed: what ends by itself, even in order, leaves something undone: another process must take over.
         unbidden = not stop.is_set()
         log.info("stopping", leading=lease.held(), unbidden=unbidden)
-        office.close()
+        dispatcher.close()
         stop.set()
         await asyncio.wait(finishing, timeout=FINISH_SECONDS if lease.held() else 0)
         await recorder.drain(DRAIN_SECONDS)
@@ -204,7 +208,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         await asyncio.wait([stopping, *lasting, *finishing], timeout=LEAVE_SECONDS)
 
 
-async def _watch(client: Client, office: Office, readiness: Readiness, stop: asyncio.Event) -> None:
+async def _watch(client: Client, dispatcher: Dispatcher, readiness: Readiness, stop: asyncio.Event) -> None:
     """kopf, until we stop; raises UnheardError when it can't be kept up.
 
     kopf gives up at the first answer that it did not expect, such as the refusals of an API server that is still
@@ -213,19 +217,19 @@ async def _watch(client: Client, office: Office, readiness: Readiness, stop: asy
     """
     failures = 0
     while not stop.is_set():
-        lasted = await watching.watch(client.connection, office.heard, stop, readiness.watching)
+        lasted = await kopf_run.watch(client.connection, dispatcher.heard, stop, readiness.watching)
         if stop.is_set():
             return
         failures = failures + 1 if lasted < LASTING_SECONDS else 1
         if failures > WATCH_ATTEMPTS:
             # Fail closed: a controller that hears nothing must not look alive.
             message = "requests can't be watched"
-            raise watching.UnheardError(message)
+            raise kopf_run.UnheardError(message)
         readiness.busy = "requests are not watched"
         log.warning("watching stopped, will start again", failures=failures)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), WATCH_PAUSE * 2 ** (failures - 1))
-        office.relist_soon()
+        dispatcher.relist_soon()
 
 
 async def _until_done(step: Callable[[], Awaitable[None]]) -> None:

@@ -11,8 +11,8 @@ from builders import NOON
 from daypass.app.grants.requests import Requests
 from daypass.app.policies.known import Policies
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, UnavailableError
-from daypass.controller import office as module
-from daypass.controller.office import Office
+from daypass.controller import dispatcher as module
+from daypass.controller.dispatcher import Dispatcher
 
 
 class StandingClock:
@@ -29,29 +29,29 @@ def a_body(uid: str, version: int) -> dict[str, Any]:
 
 async def test_late_news_that_a_former_request_is_gone_leave_the_new_one_its_deadline() -> None:
     requests = Requests()
-    office = Office(StandingClock(), requests, Policies())
-    office.heard(ACCESS_REQUESTS, a_body("first", 10), gone=False)
-    office.heard(ACCESS_REQUESTS, a_body("second", 20), gone=False)
-    office._alarm.set("shop/fix", NOON + timedelta(hours=1))
-    office.heard(ACCESS_REQUESTS, a_body("first", 15), gone=True)
+    dispatcher = Dispatcher(StandingClock(), requests, Policies())
+    dispatcher.heard(ACCESS_REQUESTS, a_body("first", 10), gone=False)
+    dispatcher.heard(ACCESS_REQUESTS, a_body("second", 20), gone=False)
+    dispatcher._alarm.set("shop/fix", NOON + timedelta(hours=1))
+    dispatcher.heard(ACCESS_REQUESTS, a_body("first", 15), gone=True)
     assert requests.key_of("second") == "shop/fix"
-    assert len(office._alarm) == 1
-    office.heard(ACCESS_REQUESTS, a_body("second", 25), gone=True)
-    assert not len(office._alarm)
+    assert len(dispatcher._alarm) == 1
+    dispatcher.heard(ACCESS_REQUESTS, a_body("second", 25), gone=True)
+    assert not len(dispatcher._alarm)
     assert requests.key_of("second") is None
-    office.close()
+    dispatcher.close()
 
 
 async def test_late_news_that_a_former_policy_is_gone_are_no_news() -> None:
     policies = Policies()
-    office = Office(StandingClock(), Requests(), policies)
-    office.heard(APPROVAL_POLICIES, a_body("first", 10), gone=False)
-    office.heard(APPROVAL_POLICIES, a_body("second", 20), gone=False)
-    queued = len(office._queue)
-    office.heard(APPROVAL_POLICIES, a_body("first", 15), gone=True)
+    dispatcher = Dispatcher(StandingClock(), Requests(), policies)
+    dispatcher.heard(APPROVAL_POLICIES, a_body("first", 10), gone=False)
+    dispatcher.heard(APPROVAL_POLICIES, a_body("second", 20), gone=False)
+    queued = len(dispatcher._queue)
+    dispatcher.heard(APPROVAL_POLICIES, a_body("first", 15), gone=True)
     assert policies.uids() == {"fix": "second"}
-    assert len(office._queue) == queued
-    office.close()
+    assert len(dispatcher._queue) == queued
+    dispatcher.close()
 
 
 class FakeWork:
@@ -71,20 +71,20 @@ class FakeWork:
         return do
 
 
-async def patrolled(work: Any, monkeypatch: pytest.MonkeyPatch) -> Office:  # noqa: ANN401 - a fake of three
-    """An office after a cut watch and a good many patrols."""
+async def patrolled(work: Any, monkeypatch: pytest.MonkeyPatch) -> Dispatcher:  # noqa: ANN401 - a fake of three
+    """A dispatcher after a cut watch and a good many patrols."""
     monkeypatch.setattr(module, "PATROL_SECONDS", 0.01)
     monkeypatch.setattr(module, "RELIST_PAUSE", 0.01)
-    office = Office(StandingClock(), Requests(), Policies())
-    office.equip(work, work, work, work)
-    office.relist_soon()
-    patrol = asyncio.create_task(office.patrol(work))
+    dispatcher = Dispatcher(StandingClock(), Requests(), Policies())
+    dispatcher.equip(work, work, work, work)
+    dispatcher.relist_soon()
+    patrol = asyncio.create_task(dispatcher.patrol(work))
     with suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(patrol), 0.2)
     patrol.cancel()
     await asyncio.gather(patrol, return_exceptions=True)
-    office.close()
-    return office
+    dispatcher.close()
+    return dispatcher
 
 
 async def test_patrol_after_a_cut_watch_lists_requests_and_policies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The leader's work: what is heard becomes work, work is done, deadlines ring."""
+"""The leader's work: what is heard becomes work in the queue, workers hand it to the use cases, deadlines ring."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ GRACE: Final = timedelta(seconds=1)
 log = structlog.get_logger(__name__)
 
 
-class Office:
+class Dispatcher:
     """Connects the sources of news with the use cases; holds no rule of its own."""
 
     def __init__(self, clock: Clock, requests: Requests, policies: Policies) -> None:
