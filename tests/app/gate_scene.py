@@ -9,10 +9,10 @@ from builders import a_person
 from daypass.app.admission.answer import Answer, Call, Operation
 from daypass.app.admission.gates import holding, pods
 from daypass.app.admission.gates.asking import Asked, Asking
+from daypass.app.admission.gates.earlier_requests import Earlier
 from daypass.app.admission.gates.inspection import Inspection
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.pods import PodGate
-from daypass.app.admission.gates.standing import Earlier
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.owners import Owners
 from daypass.app.ports import Json

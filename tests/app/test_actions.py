@@ -14,9 +14,9 @@ from builders import a_person, a_policy, account, an_action
 from daypass.app.admission.answer import Answer, Call, Operation
 from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.asking import Asking
-from daypass.app.admission.gates.operations import Doing, doing, operations_of
+from daypass.app.admission.gates.operation_gate import OperationGate
+from daypass.app.admission.gates.operations import Attempt, attempt, operations_of
 from daypass.app.admission.gates.permits import Permits
-from daypass.app.admission.gates.settling import Settling
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import ACCESS_REQUESTS, PODS, Json, UnavailableError
 from daypass.domain.policy import ActionGate, ActionPattern, Gate, GateMode, Policy
@@ -63,7 +63,7 @@ class Scene:
         self.counted: list[tuple[str, str]] = []
         server: Any = self.server
         known = self.known
-        settling = Settling(
+        gate = OperationGate(
             Permits(known, known),
             Uses(server, known),
             Asking(server, known, known),
@@ -71,15 +71,15 @@ class Scene:
             never,
             lambda mode, outcome: self.counted.append((mode, outcome)),
         )
-        self.actions = Actions(known, settling, server, canonical_json, never, {OWN})
+        self.actions = Actions(known, gate, server, canonical_json, never, {OWN})
 
     async def ask(self, call: Call | None = None) -> Answer:
         answer = self.actions.decide(call or a_call())
         return await answer if isinstance(answer, Coroutine) else answer
 
 
-def one(call: Call) -> Doing:
-    return doing(call, operations_of(call)[0], canonical_json, LATER)
+def one(call: Call) -> Attempt:
+    return attempt(call, operations_of(call)[0], canonical_json, LATER)
 
 
 def keys(call: Call) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def test_t47_an_object_s_uid_is_the_key_and_on_update_with_the_version_before() 
 )
 def test_t47_what_has_no_key_is_the_same_call_for_a_moment_only(call: Call) -> None:
     def at(seconds: float, other: Call = call) -> tuple[str, ...]:
-        return doing(other, operations_of(other)[0], canonical_json, LATER + timedelta(seconds=seconds)).asked.keys
+        return attempt(other, operations_of(other)[0], canonical_json, LATER + timedelta(seconds=seconds)).asked.keys
 
     assert at(0)[0] in at(1)
     assert at(0)[0] in at(3)
@@ -118,7 +118,7 @@ def test_t47_a_deletion_is_of_this_object_and_no_other_of_its_name() -> None:
     assert one(a_call(old=again)).asked.object_digest != digest
     adopted = {**CLAIM, "metadata": {**CLAIM["metadata"], "ownerReferences": [OWNER]}}
     call = a_call(Operation.UPDATE, object=adopted)
-    assert doing(call, operations_of(call)[1], canonical_json, LATER).asked.object_digest == digest
+    assert attempt(call, operations_of(call)[1], canonical_json, LATER).asked.object_digest == digest
     assert one(a_call(old=None)).asked.object_digest == ""
 
 

@@ -7,7 +7,7 @@ import pytest
 from app.gate_scene import REPLICA_SETS_OWN, Scene, a_pod, held
 from builders import a_person, a_request, a_workload
 from daypass.app.admission.gates.asking import Asked
-from daypass.app.admission.gates.standing import Earlier
+from daypass.app.admission.gates.earlier_requests import Earlier
 from daypass.app.ports import REPLICA_SETS, RefusedError, UnavailableError
 from daypass.domain.conditions import State
 from daypass.domain.policy import GateMode, RiskLevel

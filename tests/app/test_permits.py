@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from builders import NOON, a_deny, a_policy, a_stage, a_workload, an_action, an_applied
+from daypass.app.admission.gates.earlier_requests import Earlier
 from daypass.app.admission.gates.permits import Permits
-from daypass.app.admission.gates.standing import Earlier
 from daypass.domain.conditions import State
 from daypass.domain.policy import Policy
 from daypass.domain.request import Condition, PolicyReference, Record, Request

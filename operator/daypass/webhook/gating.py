@@ -10,9 +10,9 @@ from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.asking import Asking
 from daypass.app.admission.gates.connections import Connections
 from daypass.app.admission.gates.inspection import Inspection
+from daypass.app.admission.gates.operation_gate import OperationGate
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.pods import PodGate
-from daypass.app.admission.gates.settling import Settling
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.admission.gates.workloads import Workloads
 from daypass.app.owners import Owners
@@ -42,8 +42,8 @@ def gate_doors(needs: Gating) -> tuple[Decide, Decide]:
     permits = Permits(needs.known, needs.clock)
     uses = Uses(needs.objects, needs.clock)
     asking = Asking(needs.objects, needs.known, needs.clock)
-    settling = Settling(permits, uses, asking, needs.clock, needs.never, needs.count)
-    actions = Actions(needs.known, settling, needs.objects, needs.canonical, needs.never, needs.own)
+    operation_gate = OperationGate(permits, uses, asking, needs.clock, needs.never, needs.count)
+    actions = Actions(needs.known, operation_gate, needs.objects, needs.canonical, needs.never, needs.own)
     pod_gate = PodGate(needs.known, inspection, permits, uses, asking, needs.clock, needs.own, needs.count)
     gate = gates(
         Gates(

@@ -14,15 +14,15 @@ from daypass.app.admission.answer import (
     allow,
     refuse,
 )
-from daypass.app.admission.gates.operations import Doing, doing, is_eviction, of_pod, operations_of
-from daypass.app.admission.gates.settling import PolicyDemand, Settling
+from daypass.app.admission.gates.operation_gate import OperationGate, PolicyDemand
+from daypass.app.admission.gates.operations import Attempt, attempt, is_eviction, of_pod, operations_of
 from daypass.app.json_values import member
 from daypass.app.ports import PODS, ApiError, Canonical, Objects
 from daypass.domain.action_gates import ActionGates, Concern, gated_first, is_component
 from daypass.domain.names import ANNOTATION_DIGEST_ONLY
 from daypass.domain.policy import GateMode, Policy
 
-_Matter: TypeAlias = tuple[Doing, tuple[PolicyDemand, ...]]
+_Matter: TypeAlias = tuple[Attempt, tuple[PolicyDemand, ...]]
 _UNGATED: Final = allow(NOT_GATED)
 
 
@@ -43,7 +43,7 @@ class Actions:
     """Judges every operation that reaches the gates; ``own`` are Daypass's usernames, which are never gated."""
 
     known: ActionsKnown
-    settling: Settling
+    gate: OperationGate
     objects: Objects
     canonical: Canonical
     never: Collection[str]
@@ -56,7 +56,7 @@ class Actions:
         matters = self.matters(call)
         if isinstance(matters, Answer):
             return matters
-        return self._settle(matters, dry_run=call.dry_run) if matters else _UNGATED
+        return self._decide(matters, dry_run=call.dry_run) if matters else _UNGATED
 
     def matters(self, call: Call) -> list[_Matter] | Answer:
         """The operations of a call that gates concern, with what they want; or a refusal of what can't be judged."""
@@ -77,14 +77,14 @@ class Actions:
             if not concerns:
                 continue
             try:
-                what = doing(call, gated_first(operation, concerns), self.canonical, self.settling.clock.now())
+                what = attempt(call, gated_first(operation, concerns), self.canonical, self.gate.clock.now())
             except ValueError as error:
                 # Fail closed: what has no one spelling can't be agreed to.
                 return refuse("Unreadable", f"the object can't be digested: {error}", INVALID)
             found.append((what, tuple(map(_demand, concerns))))
         return found
 
-    async def _settle(self, matters: Sequence[_Matter], *, dry_run: bool) -> Answer:
+    async def _decide(self, matters: Sequence[_Matter], *, dry_run: bool) -> Answer:
         answer = _UNGATED
         for matter, demands in matters:
             try:
@@ -92,12 +92,12 @@ class Actions:
             except ApiError as error:
                 # Fail closed: without the pod's uid nobody knows whether this is the same eviction once more.
                 return refuse(UNDECIDED, f"Daypass could not decide on this eviction: {error.message}", UNAVAILABLE)
-            answer = await self.settling.settle(what, demands, dry_run=dry_run)
+            answer = await self.gate.decide(what, demands, dry_run=dry_run)
             if not answer.allowed:
                 return answer
         return answer
 
-    async def _with_pod(self, what: Doing) -> Doing:
+    async def _with_pod(self, what: Attempt) -> Attempt:
         """An eviction is the same as long as the pod is: so its uid is the key (T47). Raises ApiError."""
         pod = await self.objects.get(PODS, what.asked.name, what.asked.namespace)
         uid = member(pod, "metadata", "uid")
@@ -115,7 +115,7 @@ def _asks_for_a_digest(call: Call) -> bool:
     return call.dry_run and member(call.object, "metadata", "annotations", ANNOTATION_DIGEST_ONLY) == "true"
 
 
-def _spends(matter: Doing, demands: Sequence[PolicyDemand]) -> bool:
+def _spends(matter: Attempt, demands: Sequence[PolicyDemand]) -> bool:
     """Whether an eviction may cost a use: gates that only warn or record need no key."""
     return is_eviction(matter.asked) and any(one.mode is GateMode.ENFORCE for one in demands)
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from daypass.api import convert
 from daypass.api.fields import MIN_DURATION_SECONDS
-from daypass.app.admission.gates.standing import refused_for_good, standing
+from daypass.app.admission.gates.earlier_requests import refused_for_good, standing
 from daypass.app.ports import ACCESS_REQUESTS, AlreadyExistsError, ApiError, Clock, Json, Objects
 from daypass.domain import names
 from daypass.domain.causes import Cause

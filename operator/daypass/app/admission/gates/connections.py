@@ -8,8 +8,8 @@ from typing import Any, Final
 from daypass.app.admission.answer import NOT_GATED, UNAVAILABLE, UNDECIDED, Answer, Call, allow, refuse
 from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspection
-from daypass.app.admission.gates.operations import Doing, doing, operations_of
-from daypass.app.admission.gates.settling import PolicyDemand
+from daypass.app.admission.gates.operation_gate import PolicyDemand
+from daypass.app.admission.gates.operations import Attempt, attempt, operations_of
 from daypass.app.json_values import member
 from daypass.app.ports import PODS, ApiError, Json, Objects
 from daypass.domain import gates
@@ -44,14 +44,14 @@ class Connections:
         around = self.inspection.known.pod_gates().of(call.namespace)
         if not named and around is None:
             return _UNGATED
-        now = self.actions.settling.clock.now()
-        what = named[0][0] if named else doing(call, operations_of(call)[0], self.actions.canonical, now)
+        now = self.actions.gate.clock.now()
+        what = named[0][0] if named else attempt(call, operations_of(call)[0], self.actions.canonical, now)
         wants = named[0][1] if named else ()
         modes = {*(one.mode for one in wants), *(one.mode for one in (around.gates if around is not None else ()))}
         return self._decide(what, wants, call.caller, dry_run=call.dry_run, enforced=GateMode.ENFORCE in modes)
 
     async def _decide(
-        self, what: Doing, wants: Sequence[PolicyDemand], caller: Identity, *, dry_run: bool, enforced: bool
+        self, what: Attempt, wants: Sequence[PolicyDemand], caller: Identity, *, dry_run: bool, enforced: bool
     ) -> Answer:
         try:
             async with asyncio.timeout(None if enforced else ADVISORY_SECONDS):
@@ -62,7 +62,7 @@ class Connections:
             # Fail closed: what the pod uses, or who made it, could not be read.
             return refuse(UNDECIDED, f"Daypass could not decide whether you may go into this pod: {error}", UNAVAILABLE)
 
-    async def _settle(self, what: Doing, wants: Sequence[PolicyDemand], caller: Identity, *, dry_run: bool) -> Answer:
+    async def _settle(self, what: Attempt, wants: Sequence[PolicyDemand], caller: Identity, *, dry_run: bool) -> Answer:
         pod = await self.objects.get(PODS, what.asked.name, what.asked.namespace)
         if pod is None:
             # The API server is about to say so itself; what is made under the name meanwhile is another pod.
@@ -74,12 +74,12 @@ class Connections:
         if privileges:
             what = replace(what, findings=(f"the pod uses {', '.join(privileges)}", *what.findings))
         uid = member(pod, "metadata", "uid")
-        return await self.actions.settling.settle(replace(what, uid=uid), demands, dry_run=dry_run)
+        return await self.actions.gate.decide(replace(what, uid=uid), demands, dry_run=dry_run)
 
     async def _of_pod(self, pod: Json, namespace: str, caller: Identity) -> tuple[list[PolicyDemand], tuple[str, ...]]:
         """What gates for pods want, and the privileges for which they do."""
-        sight = self.inspection.look(pod, namespace, caller, made_earlier=True)
-        inspected = None if sight is None else await self.inspection.finish(sight)
+        partial = self.inspection.look(pod, namespace, caller, made_earlier=True)
+        inspected = None if partial is None else await self.inspection.finish(partial)
         if inspected is None:
             return [], ()
         wanted = [PolicyDemand(one.by.policy, one.by.mode, gates.asks((one,), waits=True)) for one in inspected.demands]

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from daypass.app.admission.answer import INVALID, UNAVAILABLE, UNDECIDED, Answer, Call, allow, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.holds import Held, held_of, hold, marked, release
-from daypass.app.admission.gates.inspection import Sight
+from daypass.app.admission.gates.inspection import PartialInspection
 from daypass.app.admission.gates.pods import PodGate, digest_only, held_for
 from daypass.app.ports import ApiError
 from daypass.domain import causes
@@ -32,17 +32,17 @@ def on_creation(call: Call, needs: PodGate) -> Answer | Coroutine[Any, Any, Answ
     if gates is None or not gates.holds or (call.dry_run and digest_only(pod)):
         return free
     try:
-        sight = needs.inspection.look(pod, call.namespace, call.caller)
+        partial = needs.inspection.look(pod, call.namespace, call.caller)
     except (UndecidedError, ValueError) as error:
         return _undecided(str(error))
-    if sight is None or not sight.finds.enforced:
+    if partial is None or not partial.finds.enforced:
         return free
-    return _decide(sight, held_of(pod), hold(pod), free, needs)
+    return _decide(partial, held_of(pod), hold(pod), free, needs)
 
 
-async def _decide(sight: Sight, held: Held, hold: Patch, free: Answer, needs: PodGate) -> Answer:
+async def _decide(partial: PartialInspection, held: Held, hold: Patch, free: Answer, needs: PodGate) -> Answer:
     try:
-        seen = await needs.inspection.finish(sight)
+        seen = await needs.inspection.finish(partial)
     except ApiError as error:
         return _undecided(error.message)
     demands = of_mode(seen.demands, GateMode.ENFORCE) if seen is not None else ()

@@ -55,7 +55,7 @@ class Finds:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class PartialInspection:
     """A pod in which a gate found something, before its owners are read; small, whatever the pod's size."""
 
     finds: Finds
@@ -121,7 +121,9 @@ class Inspection:
             (agents if is_agents(demand.by.gate, signs) else others).append(demand)
         return Finds(findings, signs, tuple(agents), tuple(others))
 
-    def look(self, pod: Json, namespace: str, caller: Identity, *, made_earlier: bool = False) -> Sight | None:
+    def look(
+        self, pod: Json, namespace: str, caller: Identity, *, made_earlier: bool = False
+    ) -> PartialInspection | None:
         """What can be seen of a pod at once; None where no gate concerns it. Raises UndecidedError.
 
         ``caller`` is who makes the pod; of one that was ``made_earlier``, who changes it or goes into it now.
@@ -150,29 +152,29 @@ class Inspection:
             caller=caller,
             runs=what_runs(pod),
         )
-        return Sight(finds, facts, controller, made_earlier)
+        return PartialInspection(finds, facts, controller, made_earlier)
 
-    async def finish(self, sight: Sight) -> Inspected | None:
+    async def finish(self, partial: PartialInspection) -> Inspected | None:
         """What the owners tell; None where it turns out to be no agent's. Raises ApiError."""
-        facts, signs, controller = sight.facts, sight.finds.signs, sight.controller
+        facts, signs, controller = partial.facts, partial.finds.signs, partial.controller
         chain = NO_OWNER if controller is None else await self.owners.above(controller, facts.namespace)
         authors = chain.authors.and_of(Authors(facts.authors))
-        if controller is None and (sight.made_earlier or signs.caller is None):
+        if controller is None and (partial.made_earlier or signs.caller is None):
             # Fail closed: it has no owner, and whoever made it is not at hand.
             authors = authors.and_of(NOBODY_KNOWS)
         facts = replace(facts, authors=authors.usernames, authors_unknown=authors.unknown, owner=chain.owner)
         signs = replace(signs, kinds=chain.kinds)
         named = tuple(
             demand
-            for demand in sight.finds.open
+            for demand in partial.finds.open
             if is_agents(demand.by.gate, signs) or is_by_agents(demand.by.gate, authors, signs.namespace)
         )
-        demands = (*sight.finds.agents, *named)
+        demands = (*partial.finds.agents, *named)
         return Inspected(facts, demands) if demands else None
 
-    def runs_the_same(self, sight: Sight, before: Json) -> bool:
+    def runs_the_same(self, partial: PartialInspection, before: Json) -> bool:
         """Whether a pod that is changed runs what it ran before; raises ValueError."""
-        return pod_template_digest(before, self.canonical) == sight.facts.digest
+        return pod_template_digest(before, self.canonical) == partial.facts.digest
 
     def _power(self, gates: NamespaceGates, namespace: str, account: str) -> tuple[Finding, ...]:
         if not gates.asks_power:

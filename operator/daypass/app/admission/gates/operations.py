@@ -32,7 +32,7 @@ _VERBS: Final = {Verb.CREATE: "create", Verb.UPDATE: "update", Verb.DELETE: "del
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class Attempt:
     """One operation, with what reserving a use of it needs; small, whatever the object's size."""
 
     asked: ActionCall
@@ -57,7 +57,7 @@ def operations_of(call: Call) -> tuple[Operation, ...]:
     return (one,)
 
 
-def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime) -> Doing:
+def attempt(call: Call, operation: Operation, canonical: Canonical, now: datetime) -> Attempt:
     """An operation as it is asked for. Raises ValueError where the object has no one spelling.
 
     Rule for the key (T47): the object's uid on CREATE and DELETE, and with the resourceVersion before on UPDATE. What
@@ -89,7 +89,7 @@ def doing(call: Call, operation: Operation, canonical: Canonical, now: datetime)
     kind = _text(stored, "kind") if not operation.subresource else operation.resource
     # The API server gives a generated name along, or none, depending on its version.
     generated = call.operation is Verb.CREATE and (not call.name or has_generated_name(call.object or {}))
-    return Doing(asked, kind, uid, findings_of(call, operation), content_of(call, operation), generated)
+    return Attempt(asked, kind, uid, findings_of(call, operation), content_of(call, operation), generated)
 
 
 def _digest(call: Call, operation: Operation, uid: str, canonical: Canonical) -> str:
@@ -104,7 +104,7 @@ def is_eviction(operation: Operation | ActionCall) -> bool:
     return (operation.group, operation.resource, operation.subresource) == ("", "pods", "eviction")
 
 
-def of_pod(what: Doing, uid: str) -> Doing:
+def of_pod(what: Attempt, uid: str) -> Attempt:
     """The same, for a pod whose uid was read: that is its key, however often it is tried."""
     return replace(what, asked=replace(what.asked, keys=(uid,)), kind="Pod", uid=uid)
 

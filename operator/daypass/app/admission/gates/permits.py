@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeAlias
 
-from daypass.app.admission.gates.standing import Earlier, standing
+from daypass.app.admission.gates.earlier_requests import Earlier, standing
 from daypass.app.ports import Clock
 from daypass.domain import permits
 from daypass.domain.conditions import State, state_of

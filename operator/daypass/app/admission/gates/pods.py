@@ -21,7 +21,7 @@ from daypass.app.admission.answer import (
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.asking import Asked, Asking
 from daypass.app.admission.gates.holds import Held, held_of
-from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspected, Inspection, Sight
+from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspected, Inspection, PartialInspection
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.json_values import member
@@ -73,7 +73,7 @@ class PodGate:
 class _Case:
     """A pod whose owners are yet to be read, and how it is to be judged."""
 
-    sight: Sight
+    partial: PartialInspection
     held: Held
     dry_run: bool
     may_wait: bool
@@ -132,28 +132,28 @@ def _begin(call: Call, pod: Json, needs: PodGate, before: Json | None = None) ->
         # Fail closed: nobody knows whether the gate of that policy concerns this pod (T63).
         return _undecided(f"policy {unreadable[0]} can't be read, and its gate may concern this pod")
     try:
-        sight = needs.inspection.look(pod, call.namespace, call.caller, made_earlier=before is not None)
-        if sight is not None and before is not None and needs.inspection.runs_the_same(sight, before):
+        partial = needs.inspection.look(pod, call.namespace, call.caller, made_earlier=before is not None)
+        if partial is not None and before is not None and needs.inspection.runs_the_same(partial, before):
             return allow("RunsTheSame")
     except (UndecidedError, ValueError) as error:
         return _undecided(str(error))
-    if sight is None:
+    if partial is None:
         return _UNGATED
-    return _decide(_Case(sight, held_of(pod), call.dry_run, may_wait=before is None), needs)
+    return _decide(_Case(partial, held_of(pod), call.dry_run, may_wait=before is None), needs)
 
 
 async def _decide(case: _Case, needs: PodGate) -> Answer:
     try:
-        if case.sight.finds.enforced:
-            seen = await needs.inspection.finish(case.sight)
+        if case.partial.finds.enforced:
+            seen = await needs.inspection.finish(case.partial)
         else:
             async with asyncio.timeout(ADVISORY_SECONDS):
-                seen = await needs.inspection.finish(case.sight)
+                seen = await needs.inspection.finish(case.partial)
         if seen is None:
             return _UNGATED
         return await _judge(seen, case, needs)
     except (ApiError, TimeoutError) as error:
-        if not case.sight.finds.enforced:
+        if not case.partial.finds.enforced:
             return allow(UNDECIDED)
         if isinstance(error, TimeoutError):
             raise
@@ -236,7 +236,7 @@ def _help(
 
 def _admitted(facts: PodFacts, wanted: Sequence[str], case: _Case, needs: PodGate) -> list[Request]:
     """The requests under which this very pod was let in, by a maker who is not at hand any more but was judged then."""
-    if not case.sight.made_earlier or case.sight.controller is not None:
+    if not case.partial.made_earlier or case.partial.controller is not None:
         return []
     found = needs.permits.all_for_pod(replace(facts, authors_unknown=False), wanted)
     return [permit for permit in found if any(use.key == facts.uid for use in permit.record.uses)]

@@ -1,4 +1,4 @@
-"""Settle what gates want of an operation: a use of a request that covers it, or a refusal that says what to do."""
+"""Decide on a gated operation: it takes a use of a request that covers it, or is refused with what to do."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Final
 from daypass.app.admission.answer import COVERED, UNCOVERED, Answer, allow, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.asking import Asking
-from daypass.app.admission.gates.operations import Doing
+from daypass.app.admission.gates.operations import Attempt
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import Clock
@@ -34,7 +34,7 @@ class PolicyDemand:
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class OperationGate:
     """The means: the approved requests, their uses, and new requests. ``never`` are namespaces that are never granted."""
 
     permits: Permits
@@ -45,49 +45,49 @@ class Settling:
     count: Callable[[str, str], None]
     """Told the mode of the gates and what they came to, for a metric."""
 
-    async def settle(self, doing: Doing, demands: Collection[PolicyDemand], *, dry_run: bool) -> Answer:
+    async def decide(self, attempt: Attempt, demands: Collection[PolicyDemand], *, dry_run: bool) -> Answer:
         """Whether an operation goes on, and one more count for each mode of the gates that looked at it."""
-        answer = await self._settle(doing, demands, dry_run=dry_run)
+        answer = await self._decide(attempt, demands, dry_run=dry_run)
         told = COVERED if answer.decision == COVERED else UNCOVERED
         for mode in dict.fromkeys(one.mode for one in demands):
             self.count(mode.value, answer.decision if mode is GateMode.ENFORCE else told)
         return answer
 
-    async def _settle(self, doing: Doing, demands: Collection[PolicyDemand], *, dry_run: bool) -> Answer:
+    async def _decide(self, attempt: Attempt, demands: Collection[PolicyDemand], *, dry_run: bool) -> Answer:
         """Whether an operation goes on.
 
         Rule: it does under a request that covers it and has a use left, of which one is spent, or without one where no
         gate enforces. On a dry run nothing is spent and nothing is asked for (T47).
         """
         enforcing = [one for one in demands if one.mode is GateMode.ENFORCE]
-        covering = self.permits.all_for_action(doing.asked)
+        covering = self.permits.all_for_action(attempt.asked)
         if not enforcing:
-            return _let_through(doing.asked, demands) if not covering else _covered(covering[0], demands)
-        why = "" if covering else self.permits.near_action(doing.asked)
+            return _let_through(attempt.asked, demands) if not covering else _covered(covering[0], demands)
+        why = "" if covering else self.permits.near_action(attempt.asked)
         if covering and dry_run:
             return _covered(covering[0], demands)
         if covering:
-            permit, why = await self.uses.spend(covering, self._use(doing), doing.asked.keys)
+            permit, why = await self.uses.spend(covering, self._use(attempt), attempt.asked.keys)
             if permit is not None:
                 return _covered(permit, demands)
         asks = any(one.request for one in enforcing) and not dry_run
-        told, paste = await self._help(doing, why, asks=asks)
-        return _refused(doing, enforcing, told, paste)
+        told, paste = await self._help(attempt, why, asks=asks)
+        return _refused(attempt, enforcing, told, paste)
 
-    def _use(self, doing: Doing) -> Use:
-        return Use(doing.asked.keys[0], doing.kind, doing.asked.name, doing.uid, floor(self.clock.now()))
+    def _use(self, attempt: Attempt) -> Use:
+        return Use(attempt.asked.keys[0], attempt.kind, attempt.asked.name, attempt.uid, floor(self.clock.now()))
 
-    async def _help(self, doing: Doing, why: str, *, asks: bool) -> tuple[str, str]:
+    async def _help(self, attempt: Attempt, why: str, *, asks: bool) -> tuple[str, str]:
         """What can be done: what became of asking, and the request to be made by hand where there is none."""
-        if doing.asked.namespace in self.never:
-            return f"it can't be asked for: requests in namespace {doing.asked.namespace} are never granted", ""
-        if doing.generated:
+        if attempt.asked.namespace in self.never:
+            return f"it can't be asked for: requests in namespace {attempt.asked.namespace} are never granted", ""
+        if attempt.generated:
             return "give the object a name: what is named by generateName can't be asked for ahead", ""
-        cause = causes.of_action(doing.asked, (*doing.findings, *doing.content))
+        cause = causes.of_action(attempt.asked, (*attempt.findings, *attempt.content))
         asked = await self.asking.ask(cause) if asks else None
         if asked is not None and asked.name:
             return "; ".join(filter(None, (asked.message, why))), ""
-        earlier = self.permits.earlier_for_action(doing.asked)
+        earlier = self.permits.earlier_for_action(attempt.asked)
         if earlier.waits:
             return "; ".join(filter(None, (earlier.told, why))), ""
         told = asked.message if asked is not None else why or self.asking.hopeless(cause)
@@ -105,11 +105,11 @@ def _let_through(asked: ActionCall, demands: Collection[PolicyDemand]) -> Answer
     return replace(allow(UNCOVERED, **_gates(demands)), warnings=(text,) if warning else ())
 
 
-def _refused(doing: Doing, demands: Collection[PolicyDemand], told: str, paste: str) -> Answer:
+def _refused(attempt: Attempt, demands: Collection[PolicyDemand], told: str, paste: str) -> Answer:
     policies = ", ".join(dict.fromkeys(one.policy for one in demands))
-    head = f"{_operation(doing.asked)}: policy {policies} wants an approved request for that"
+    head = f"{_operation(attempt.asked)}: policy {policies} wants an approved request for that"
     hint = f". {messages.to_ask(paste)}" if paste else ""
-    text = escaped("; ".join(filter(None, (head, *doing.findings, told))))
+    text = escaped("; ".join(filter(None, (head, *attempt.findings, told))))
     answer = refuse("Refused", f"{shortened(text, max(LONGEST - len(hint), SHORTEST))}{hint}")
     return replace(answer, annotations=_gates(demands))
 
