@@ -12,12 +12,12 @@ from typing import Any
 from builders import a_person
 from daypass.api.convert import role_from
 from daypass.api.convert_json import review_json
-from daypass.app.grants.act import Hand
 from daypass.app.grants.found import Grants
 from daypass.app.grants.judge import Judge
 from daypass.app.grants.reconcile import Reconciler, Settings
 from daypass.app.grants.requests import Requests
 from daypass.app.grants.votes import Ballots
+from daypass.app.grants.writer import GrantWriter
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import (
     ACCESS_REQUESTS,
@@ -224,7 +224,7 @@ class Scene:
         server: Any = self.server
         self.ballots = Ballots(server, server, "daypass-system", FakeVerifier)
         self.judge = Judge(self.known, self.requests, self.ballots, CelExpressions(), canonical_json, _ignore)
-        self.hand = Hand(server, server, self.grants, self.notes)
+        self.writer = GrantWriter(server, server, self.grants, self.notes)
         reports = Reports(server, server, self.policies, self.judge.expressions)
         self.reconciler = Reconciler(
             objects=server,
@@ -233,7 +233,7 @@ class Scene:
             requests=self.requests,
             grants=self.grants,
             judge=self.judge,
-            hand=self.hand,
+            writer=self.writer,
             journal=self.notes,
             settings=Settings(),
             reports=reports,

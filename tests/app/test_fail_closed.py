@@ -6,7 +6,7 @@ import pytest
 
 from app.fake_server import NOW, TEAM, Scene
 from builders import READ_PODS, a_request
-from daypass.app.grants.act import GrantError
+from daypass.app.grants.writer import GrantError
 from daypass.app.ports import ACCESS_REQUESTS, CLUSTER_ROLES, JOBS, ROLE_BINDINGS, ROLES, RefusedError, UnavailableError
 from daypass.domain.plan import Wants
 
@@ -83,7 +83,7 @@ async def test_no_binding_is_made_where_the_job_went_meanwhile(scene: Scene) -> 
 
     scene.server.before["create", ROLES.plural] = job_goes
     with pytest.raises(GrantError, match="no RoleBinding without a dead-man Job"):
-        await scene.hand.apply(request, Wants(chain=True, binding=True, expiration=NOW + timedelta(hours=1)))
+        await scene.writer.apply(request, Wants(chain=True, binding=True, expiration=NOW + timedelta(hours=1)))
     assert scene.server.count("create", JOBS) == 1
     assert not scene.server.count("create", ROLE_BINDINGS)
 
@@ -95,7 +95,7 @@ async def test_t34_binding_whose_delete_did_not_go_through_is_no_end(scene: Scen
     scene.server.broken["delete", ROLE_BINDINGS.plural] = UnavailableError("no answer")
     scene.server.remove(ACCESS_REQUESTS, "fix", "shop")
     with pytest.raises(UnavailableError):
-        await scene.hand.clear(uid)
+        await scene.writer.clear(uid)
     assert scene.grants.observed(uid).binding is not None
 
 

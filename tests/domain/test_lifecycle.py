@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOON, a_policy, a_request, a_review, a_stage
-from daypass.domain.conditions import FINAL, TABLE, State, Telling, conditions, state_of
+from daypass.domain.conditions import FINAL, TABLE, State, Summary, conditions, state_of
 from daypass.domain.evaluation import Evaluation, Verdict
 from daypass.domain.grants import (
     Found,
@@ -47,9 +47,9 @@ def findings(request: Request, **changes: object) -> Findings:
 
 def in_state(request: Request, state: State, now: datetime = NOON, **times: datetime) -> Request:
     """The request with the record that its state leaves behind."""
-    telling = Telling(state, "", None, "Approved.")
+    summary = Summary(state, "", None, "Approved.")
     earlier = replace(request.record, **times)  # type: ignore[arg-type]
-    return replace(request, record=replace(earlier, conditions=conditions(telling, earlier, 1, now)))
+    return replace(request, record=replace(earlier, conditions=conditions(summary, earlier, 1, now)))
 
 
 def a_chain(request: Request, end: datetime, *, started: datetime | None = NOON, binding: bool = True) -> Observed:
@@ -324,8 +324,8 @@ def test_final_states_are_final(state: State) -> None:
 
 @pytest.mark.parametrize("state", list(State), ids=str)
 def test_conditions_follow_the_table_and_keep_their_times(state: State) -> None:
-    telling = Telling(state, "why", None, "Approved by bob.")
-    first = conditions(telling, Record(), 1, NOON)
+    summary = Summary(state, "why", None, "Approved by bob.")
+    first = conditions(summary, Record(), 1, NOON)
     row = TABLE[state]
     told = {one.type: one.status == "True" for one in first}
     assert told["Granted"] is row.granted
@@ -335,7 +335,7 @@ def test_conditions_follow_the_table_and_keep_their_times(state: State) -> None:
     assert told["Approved"] is (row.approved or False)
     assert {one.observed_generation for one in first} == {1}
     assert state_of(Record(conditions=first)) is state
-    again = conditions(telling, Record(conditions=first), 1, NOON + MINUTE)
+    again = conditions(summary, Record(conditions=first), 1, NOON + MINUTE)
     assert again == first, "nothing changed, so nothing is written"
 
 

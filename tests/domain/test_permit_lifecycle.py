@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOON, a_policy, a_request, a_review, a_stage
-from daypass.domain.conditions import TABLE, State, Telling, conditions
+from daypass.domain.conditions import TABLE, State, Summary, conditions
 from daypass.domain.evaluation import Evaluation, Verdict
 from daypass.domain.grants import Observed
 from daypass.domain.lifecycle import Findings, Phase, await_answer, hold, phase_of
@@ -46,7 +46,7 @@ def findings(request: Request, *votes: Review, verdict: Verdict = Verdict.GOVERN
 def an_active(grant: WorkloadGrant | ActionGrant = LEAVE, *uses: Use) -> Request:
     request = a_permit(grant)
     earlier = replace(request.record, approved_time=NOON, start_time=NOON, expiration_time=END, uses=uses)
-    told = conditions(Telling(State.ACTIVE, "", None, "Approved by bob."), earlier, 1, NOON)
+    told = conditions(Summary(State.ACTIVE, "", None, "Approved by bob."), earlier, 1, NOON)
     return replace(request, record=replace(earlier, conditions=told))
 
 

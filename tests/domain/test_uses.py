@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from builders import NOON, a_request
 from daypass.domain.request import ActionGrant, Request, Use, WorkloadGrant
-from daypass.domain.uses import GIVE_BACK_SECONDS, LOOKS, Fate, Sight, fate, look_due, looked_at, settled, used_up
+from daypass.domain.uses import (
+    GIVE_BACK_SECONDS,
+    LOOKS,
+    Fate,
+    ObservedObject,
+    fate,
+    look_due,
+    looked_at,
+    settled,
+    used_up,
+)
 
 
 def a_permit(verb: str, subresource: str = "") -> Request:
@@ -21,16 +31,16 @@ def a_permit(verb: str, subresource: str = "") -> Request:
 
 USE = Use("uid-1", "Pod", "x", "uid-1", NOON)
 CHANGE = Use("uid-1@7", "Pod", "x", "uid-1", NOON)
-NOWHERE, OTHER = Sight(), Sight(uid="uid-2", version="9")
-THERE, GOING = Sight(uid="uid-1", version="7"), Sight(uid="uid-1", version="8", deleting=True)
-CHANGED = Sight(uid="uid-1", version="8")
-HIDDEN = Sight(readable=False)
+NOWHERE, OTHER = ObservedObject(), ObservedObject(uid="uid-2", version="9")
+THERE, GOING = ObservedObject(uid="uid-1", version="7"), ObservedObject(uid="uid-1", version="8", deleting=True)
+CHANGED = ObservedObject(uid="uid-1", version="8")
+HIDDEN = ObservedObject(readable=False)
 
 
 @dataclass(frozen=True)
 class Case:
     verb: str
-    sight: Sight
+    observed: ObservedObject
     early: Fate
     late: Fate
     use: Use = USE
@@ -69,8 +79,8 @@ CASES = {
 def test_t48_what_became_of_a_use(case: Case) -> None:
     request = a_permit(case.verb, case.subresource)
     soon, late = NOON + timedelta(seconds=3), NOON + timedelta(seconds=GIVE_BACK_SECONDS)
-    assert fate(request, case.use, case.sight, soon) is case.early
-    assert fate(request, case.use, case.sight, late) is case.late
+    assert fate(request, case.use, case.observed, soon) is case.early
+    assert fate(request, case.use, case.observed, late) is case.late
 
 
 def test_uses_are_settled_one_by_one() -> None:

@@ -10,13 +10,13 @@ from typing import Final
 
 import structlog
 
-from daypass.app.grants.act import Hand
 from daypass.app.grants.found import Grants
 from daypass.app.grants.judge import Judge
 from daypass.app.grants.reconcile import Reconciler, Settings
 from daypass.app.grants.requests import Requests
 from daypass.app.grants.sweep import Sweep
 from daypass.app.grants.votes import Ballots
+from daypass.app.grants.writer import GrantWriter
 from daypass.app.holds.pods import HeldPods
 from daypass.app.policies.known import Policies, Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError
@@ -133,13 +133,13 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     expressions = CelExpressions()
     ballots = Ballots(objects, clock, options.namespace, ReviewVerifier)
     judge = Judge(watches, requests, ballots, expressions, canonical_json, dispatcher.policy_failed)
-    hand = Hand(objects, clock, grants, journal)
+    writer = GrantWriter(objects, clock, grants, journal)
     gates = GateKeeping(
         client, objects, policies, recorder, options.namespace, options.ungated, dispatcher.gate_settled
     )
     dispatcher.follow_policies(gates.changed)
     reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds, Discovery(client))
-    sweep = Sweep(objects, clock, requests, grants, hand, journal)
+    sweep = Sweep(objects, clock, requests, grants, writer, journal)
     refresh_policies = PolicyRelist(client, policies, dispatcher.heard)
     permits = permit_reconciler(
         judge,
@@ -157,7 +157,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         requests=requests,
         grants=grants,
         judge=judge,
-        hand=hand,
+        writer=writer,
         journal=journal,
         settings=Settings(options.retention_seconds, acted_until(lease.taken_over)),
         reports=reports,

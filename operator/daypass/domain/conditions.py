@@ -88,7 +88,7 @@ def was_granted(record: Record) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Summary:
     """What the conditions have to say besides the state."""
 
     state: State
@@ -99,25 +99,25 @@ class Telling:
     """Message of ``Approved``."""
 
 
-def conditions(telling: Telling, earlier: Record, generation: int, now: datetime) -> tuple[Condition, ...]:
+def conditions(summary: Summary, earlier: Record, generation: int, now: datetime) -> tuple[Condition, ...]:
     """The conditions for a state; times change only where a status does.
 
     ``Reconciling`` and ``Stalled`` are there only while they are true, as kstatus wants it.
     """
-    row = TABLE[telling.state]
-    approved = telling.approved if telling.approved is not None else row.approved
+    row = TABLE[summary.state]
+    approved = summary.approved if summary.approved is not None else row.approved
     if approved is None:
         approved = was_approved(earlier)
-    reason = telling.state.value
+    reason = summary.state.value
     found = [
-        ("Approved", approved, "Approved" if approved else reason, telling.approval if approved else telling.message),
-        ("Granted", row.granted, reason, telling.message),
-        ("Ready", row.ready, reason, telling.message),
+        ("Approved", approved, "Approved" if approved else reason, summary.approval if approved else summary.message),
+        ("Granted", row.granted, reason, summary.message),
+        ("Ready", row.ready, reason, summary.message),
     ]
     if row.reconciling:
-        found.append(("Reconciling", True, reason, telling.message))
+        found.append(("Reconciling", True, reason, summary.message))
     if row.stalled:
-        found.append(("Stalled", True, reason, telling.message))
+        found.append(("Stalled", True, reason, summary.message))
     return tuple(
         _condition(kind, "True" if status else "False", (why, message), earlier, generation, now)
         for kind, status, why, message in found

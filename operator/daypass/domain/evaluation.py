@@ -11,7 +11,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, assert_never
 
-from daypass.domain.asked import in_words, risk_of
 from daypass.domain.expressions import Expressions, UndecidedError
 from daypass.domain.facts import facts
 from daypass.domain.limits import Breach, breaches, pending_timeout_seconds
@@ -21,6 +20,7 @@ from daypass.domain.policy import AppliedStage, Effect, Policy, RiskLevel
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.quorum import by_two_at_least
 from daypass.domain.request import Request, RoleGrant, WorkloadGrant
+from daypass.domain.request_risk import in_words, risk_of
 from daypass.domain.risk import Risk
 
 DENIED_BY_POLICY: Final = "DeniedByPolicy"

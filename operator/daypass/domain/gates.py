@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from daypass.domain import globs
 from daypass.domain.policy import GateMode, OnMissing, Policy, WorkloadGate
-from daypass.domain.privileges import PROFILES, Finding, Glance, of_pod, overlaps
+from daypass.domain.privileges import PROFILES, Finding, Prefilter, of_pod, overlaps
 
 REMEMBERED: Final = 1_024
 """Namespaces, and privileges of each: what was looked up once is looked up again soon."""
@@ -34,7 +34,7 @@ class Demand:
 class NamespaceGates:
     """The gates of one namespace."""
 
-    __slots__ = ("_by_privilege", "_glance", "asks_power", "controls", "gates", "holds")
+    __slots__ = ("_by_privilege", "_prefilter", "asks_power", "controls", "gates", "holds")
 
     def __init__(self, gates: Iterable[PolicyGate]) -> None:
         self.gates: Final = tuple(gates)
@@ -52,11 +52,11 @@ class NamespaceGates:
         self.asks_power: Final = any(_asks_power(one.gate) for one in self.gates)
         """Whether one of them wants to know what a pod's ServiceAccount may do."""
         self._by_privilege: dict[str, tuple[int, ...]] = {}
-        self._glance: Final = _glance(self.controls)
+        self._prefilter: Final = _prefilter(self.controls)
 
     def findings(self, pod: Mapping[str, Any]) -> tuple[Finding, ...]:
         """What a pod uses of what some gate speaks of: of most pods nothing, which costs little to see."""
-        return () if self._glance.sees_nothing(pod) else of_pod(pod, self.controls)
+        return () if self._prefilter.sees_nothing(pod) else of_pod(pod, self.controls)
 
     def demands(self, findings: Iterable[Finding]) -> tuple[Demand, ...]:
         """What the gates find in a pod; whether it is an agent's is yet to be seen."""
@@ -82,9 +82,9 @@ class NamespaceGates:
 
 
 @functools.lru_cache(maxsize=64)
-def _glance(controls: frozenset[str]) -> Glance:
+def _prefilter(controls: frozenset[str]) -> Prefilter:
     """One for all namespaces whose gates name the same."""
-    return Glance(controls)
+    return Prefilter(controls)
 
 
 class GateIndex:

@@ -28,7 +28,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ObservedObject:
     """What a live look at the object of a use found."""
 
     readable: bool = True
@@ -48,7 +48,7 @@ def used_up(request: Request) -> bool:
     return sum(use.confirmed for use in request.record.uses) >= request.grant.max_uses
 
 
-def fate(request: Request, use: Use, sight: Sight, now: datetime) -> Fate:
+def fate(request: Request, use: Use, observed: ObservedObject, now: datetime) -> Fate:
     """What became of one reserved use.
 
     Rule: it is spent as soon as the object shows it: a created object is there, a deleted one is gone or going, a
@@ -56,10 +56,10 @@ def fate(request: Request, use: Use, sight: Sight, now: datetime) -> Fate:
     happen, and the use is given back. An object that we may not read, or that is no object (a subresource that is
     created), shows nothing.
     """
-    if not sight.readable or not _leaves_a_trace(request, use):
+    if not observed.readable or not _leaves_a_trace(request, use):
         # Fail closed: nobody can show that it did not happen.
         return Fate.SPENT
-    if use.confirmed or _shows(request, use, sight):
+    if use.confirmed or _shows(request, use, observed):
         return Fate.SPENT
     return Fate.RETURNED if now >= _moment(use, GIVE_BACK_SECONDS) else Fate.OPEN
 
@@ -92,16 +92,16 @@ def _leaves_a_trace(request: Request, use: Use) -> bool:
     return bool(use.uid) and not below
 
 
-def _shows(request: Request, use: Use, sight: Sight) -> bool:
-    there, before = sight.uid == use.uid, use.key.rpartition("@")[2] if "@" in use.key else ""
+def _shows(request: Request, use: Use, observed: ObservedObject) -> bool:
+    there, before = observed.uid == use.uid, use.key.rpartition("@")[2] if "@" in use.key else ""
     if before:
         # Changed, whatever it was asked as: a false owner is set by an update, and deletes.
-        return not there or sight.version != before
+        return not there or observed.version != before
     match _verb(request):
         case "create":
             return there
         case "delete":
-            return not there or sight.deleting
+            return not there or observed.deleting
         case _:
             return True
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from daypass.app.grants import status
-from daypass.app.grants.act import GrantError, Hand
 from daypass.app.grants.drift import drift_of
 from daypass.app.grants.found import Grants
 from daypass.app.grants.journal import Journal
@@ -21,6 +20,7 @@ from daypass.app.grants.judge import Judge, Judgement
 from daypass.app.grants.requests import Entry, Requests
 from daypass.app.grants.surroundings import Known, Surroundings, Workloads, surroundings
 from daypass.app.grants.unreadable import tell_unreadable
+from daypass.app.grants.writer import GrantError, GrantWriter
 from daypass.app.policies.known import Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Json, Objects
 from daypass.domain import deadlines, outcomes
@@ -56,7 +56,7 @@ class Reconciler:
     requests: Requests
     grants: Grants
     judge: Judge
-    hand: Hand
+    writer: GrantWriter
     journal: Journal
     settings: Settings
     reports: Reports
@@ -90,7 +90,7 @@ class Reconciler:
             entry is not None
             and end is not None
             and end <= now
-            and await self.hand.delete(entry.uid, GrantKind.BINDING)
+            and await self.writer.delete(entry.uid, GrantKind.BINDING)
         ):
             self.journal.ended((self.clock.now() - end).total_seconds())
 
@@ -110,7 +110,7 @@ class Reconciler:
 
     async def _rest(self, request: Request) -> datetime | None:
         outcome = rest(request, self.settings.retention_seconds)
-        await self.hand.apply(request, NOTHING)
+        await self.writer.apply(request, NOTHING)
         if outcome.wake is None or self.clock.now() < outcome.wake:
             return outcome.wake
         if await self.objects.delete(ACCESS_REQUESTS, request.name, request.uid, request.namespace):
@@ -135,7 +135,7 @@ class Reconciler:
                 return None
             outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
         if outcome.state is State.REVOKED and tally.revocation is None and tally.denial is None:
-            await self.hand.reread(request)
+            await self.writer.reread(request)
             outcome = hold(request, self.grants.observed(request.uid), tally, drift, self.clock.now())
         return await self._carry_out(request, version, current, outcome, status.judged_before(current))
 
@@ -176,7 +176,7 @@ class Reconciler:
         body = await self.objects.get(ACCESS_REQUESTS, request.name, request.namespace)
         if body is None or body["metadata"]["uid"] != request.uid:
             self.requests.drop(f"{request.namespace}/{request.name}", request.uid)
-            await self.hand.clear(request.uid)
+            await self.writer.clear(request.uid)
             return None
         if body["metadata"]["resourceVersion"] != version:
             self.requests.take(body)
@@ -240,13 +240,13 @@ class Reconciler:
         if outcome.wants.chain and not outcome.wants.binding:
             kept = replace(self.grants.observed(request.uid), binding=None)
             await self._write(request, version, current, outcome, judged, kept)
-            await self.hand.apply(request, outcome.wants)
+            await self.writer.apply(request, outcome.wants)
             return outcome.wake
         try:
-            observed = await self.hand.apply(request, outcome.wants)
+            observed = await self.writer.apply(request, outcome.wants)
         except GrantError as error:
             outcome = outcomes.failed(outcome, str(error), self.clock.now())
-            observed = await self.hand.apply(request, outcome.wants)
+            observed = await self.writer.apply(request, outcome.wants)
         await self._write(request, version, current, outcome, judged, observed)
         if outcome.state.final:
             return (outcome.end_time or self.clock.now()) + timedelta(seconds=self.settings.retention_seconds)
@@ -285,7 +285,7 @@ class Reconciler:
             self.requests.take(body)
             return
         self.requests.drop(entry.key, entry.uid)
-        await self.hand.clear(entry.uid)
+        await self.writer.clear(entry.uid)
 
     def _one_by_one(self, request: Request, judgement: Judgement) -> AbstractAsyncContextManager[None]:
         """Requests of one subject whose limits count each other are granted one after another."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from daypass.api.convert import approvers_json, time_json
 from daypass.api.convert_json import condition_json
 from daypass.app.ports import Json
-from daypass.domain.conditions import Telling, conditions
+from daypass.domain.conditions import Summary, conditions
 from daypass.domain.evaluation import Evaluation
 from daypass.domain.outcomes import Outcome
 from daypass.domain.quorum import Tally
@@ -41,10 +41,10 @@ def status_of(
     now: datetime,
 ) -> dict[str, Any]:
     """All fields of ours as they should be; ``judged`` holds those that come from policies."""
-    telling = Telling(outcome.state, outcome.message[:MAX_MESSAGE], outcome.approved, outcome.approval[:MAX_MESSAGE])
+    summary = Summary(outcome.state, outcome.message[:MAX_MESSAGE], outcome.approved, outcome.approval[:MAX_MESSAGE])
     return {
         **judged,
-        "conditions": [condition_json(one) for one in conditions(telling, request.record, request.generation, now)],
+        "conditions": [condition_json(one) for one in conditions(summary, request.record, request.generation, now)],
         "pendingDeadlineTime": time_json(outcome.pending_deadline_time or request.record.pending_deadline_time),
         "approvedTime": time_json(outcome.approved_time),
         "startTime": time_json(outcome.start_time),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from daypass.app.grants.act import Hand
 from daypass.app.grants.found import Grants
 from daypass.app.grants.journal import Journal
 from daypass.app.grants.requests import Requests
+from daypass.app.grants.writer import GrantWriter
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, Objects
 from daypass.domain.grants import FoundBinding, GrantKind, Observed, Tag
 from daypass.domain.request import ObjectReference
@@ -24,7 +24,7 @@ class Sweep:
     clock: Clock
     requests: Requests
     grants: Grants
-    hand: Hand
+    writer: GrantWriter
     journal: Journal
 
     def overdue(self, grace: timedelta = timedelta()) -> list[FoundBinding]:
@@ -41,7 +41,7 @@ class Sweep:
     async def bury(self, request_uid: str) -> bool:
         """Remove the grant of a request that is gone (T35); whether there was one."""
         tag = _tag(self.grants.observed(request_uid))
-        if not await self.hand.clear(request_uid):
+        if not await self.writer.clear(request_uid):
             return False
         if tag is not None:
             about = ObjectReference("AccessRequest", tag[0], tag[1].request_name, request_uid)
@@ -66,7 +66,7 @@ class Sweep:
     async def _end(self, binding: FoundBinding, turns: asyncio.Semaphore) -> None:
         async with turns:
             try:
-                await self.hand.delete(binding.content.tag.request_uid, GrantKind.BINDING)
+                await self.writer.delete(binding.content.tag.request_uid, GrantKind.BINDING)
             except ApiError:
                 return
         end = binding.content.tag.expiration

@@ -6,7 +6,7 @@ from daypass.api.convert_json import condition_json
 from daypass.app.grants.journal import Journal
 from daypass.app.grants.requests import Entry
 from daypass.app.ports import ACCESS_REQUESTS, Objects
-from daypass.domain.conditions import State, Telling, conditions
+from daypass.domain.conditions import State, Summary, conditions
 from daypass.domain.request import ObjectReference, Record
 
 
@@ -21,8 +21,8 @@ async def tell_unreadable(entry: Entry, objects: Objects, journal: Journal, now:
     ready = next((one for one in found if isinstance(one, dict) and one.get("type") == "Ready"), {})
     if ready.get("message") == entry.fault or any(ready.get("reason") == state.value for state in State if state.final):
         return
-    telling = Telling(State.UNDECIDED, entry.fault, approved=None, approval="")
-    told = [condition_json(one) for one in conditions(telling, Record(), metadata.get("generation", 0), now)]
+    summary = Summary(State.UNDECIDED, entry.fault, approved=None, approval="")
+    told = [condition_json(one) for one in conditions(summary, Record(), metadata.get("generation", 0), now)]
     patch = {"metadata": {"resourceVersion": entry.version}, "status": {"conditions": told}}
     await objects.merge_patch(ACCESS_REQUESTS, metadata["name"], patch, metadata["namespace"], "status")
     about = ObjectReference("AccessRequest", metadata["namespace"], metadata["name"], entry.uid)

@@ -13,10 +13,10 @@ from daypass.app.holds.uses import UsesWriter
 from daypass.app.ports import PODS, Clock, Json, Kinds, Objects, RefusedError, Resource
 from daypass.domain import uses as decide
 from daypass.domain.request import ActionGrant, Request, Use
-from daypass.domain.uses import Fate, Sight
+from daypass.domain.uses import Fate, ObservedObject
 
 AT_ONCE: Final = 8
-HIDDEN: Final = Sight(readable=False)
+HIDDEN: Final = ObservedObject(readable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class Reservations:
 
         async def look(use: Use) -> Fate:
             async with turns:
-                sight = await self._sight(request, use)
-            return decide.fate(request, use, sight, self.clock.now())
+                observed = await self._observe(request, use)
+            return decide.fate(request, use, observed, self.clock.now())
 
         found = await asyncio.gather(*map(look, uses))
         return {use.key: one for use, one in zip(uses, found, strict=True)}
 
-    async def _sight(self, request: Request, use: Use) -> Sight:
+    async def _observe(self, request: Request, use: Use) -> ObservedObject:
         try:
             resource = await self._resource(request)
             if resource is None:
@@ -64,14 +64,14 @@ class Reservations:
         except RefusedError:
             # Fail closed: what may not be read can't show that it did not happen.
             return HIDDEN
-        return Sight() if body is None else _sight_of(body)
+        return ObservedObject() if body is None else _observed(body)
 
     async def _resource(self, request: Request) -> Resource | None:
         grant = request.grant
         return await self.kinds.of_plural(grant.group, grant.resource) if isinstance(grant, ActionGrant) else PODS
 
 
-def _sight_of(body: Json) -> Sight:
+def _observed(body: Json) -> ObservedObject:
     metadata = body["metadata"]
     deleting = metadata.get("deletionTimestamp") is not None
-    return Sight(uid=metadata["uid"], version=metadata["resourceVersion"], deleting=deleting)
+    return ObservedObject(uid=metadata["uid"], version=metadata["resourceVersion"], deleting=deleting)

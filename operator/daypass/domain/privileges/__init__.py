@@ -3,9 +3,9 @@
 from daypass.domain.privileges.controls import CONTROLS, PROFILES
 from daypass.domain.privileges.faults import fault, fault_in_request
 from daypass.domain.privileges.finding import LONGEST_TEXT, Finding
-from daypass.domain.privileges.glance import Glance
 from daypass.domain.privileges.levels import assess
 from daypass.domain.privileges.patterns import condensed, fits, missing, overlaps
+from daypass.domain.privileges.prefilter import Prefilter
 from daypass.domain.privileges.uses import of_account, of_pod
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "LONGEST_TEXT",
     "PROFILES",
     "Finding",
-    "Glance",
+    "Prefilter",
     "assess",
     "condensed",
     "fault",

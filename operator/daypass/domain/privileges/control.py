@@ -27,7 +27,7 @@ class Check:
     """Calling it gives, of a pod, each value that it uses with its path; an empty value means all, or none is taken.
 
     ``clear`` is the quick way to tell that there is none: it may call for a closer look in vain, but never leave out one
-    that finds something (``glance``).
+    that finds something (``prefilter``).
     """
 
     uses: Callable[[Pod], Iterable[tuple[str, str]]]

@@ -7,10 +7,10 @@ from daypass.domain.policy import RiskLevel
 from daypass.domain.privileges.control import Control
 from daypass.domain.privileges.controls import CONTROLS
 from daypass.domain.privileges.finding import Finding, readable
-from daypass.domain.privileges.glance import Glance
 from daypass.domain.privileges.pod import Pod
+from daypass.domain.privileges.prefilter import Prefilter
 
-_GLANCES: Final = {name: Glance((name,)) for name in CONTROLS}
+_PREFILTERS: Final = {name: Prefilter((name,)) for name in CONTROLS}
 MOST_VALUES: Final = 128
 """Of one control in one pod: twice as many as a request can name."""
 
@@ -30,7 +30,7 @@ def of_pod(pod: Mapping[str, object], names: Collection[str] = CONTROLS) -> tupl
         dict.fromkeys(
             finding
             for name, control in CONTROLS.items()
-            if name in names and not _GLANCES[name].sees_nothing(pod)
+            if name in names and not _PREFILTERS[name].sees_nothing(pod)
             for finding in _uses(control, read)
         )
     )

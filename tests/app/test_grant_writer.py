@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from builders import NOON, a_request
-from daypass.app.grants.act import Hand
 from daypass.app.grants.found import Grants
+from daypass.app.grants.writer import GrantWriter
 from daypass.app.ports import UnavailableError
 from daypass.domain.grants import Found, FoundBinding, GrantKind, binding_content
 
@@ -30,27 +30,27 @@ class Deleting:
         return True
 
 
-def a_hand(objects: Deleting) -> tuple[Hand, Grants]:
+def a_writer(objects: Deleting) -> tuple[GrantWriter, Grants]:
     grants = Grants()
     grants.made(BINDING)
     nothing: Any = None
     server: Any = objects
-    return Hand(server, nothing, grants, nothing), grants
+    return GrantWriter(server, nothing, grants, nothing), grants
 
 
 async def test_two_who_end_a_grant_at_once_delete_its_binding_once_on_a_fake_server() -> None:
     server = Deleting()
-    hand, grants = a_hand(server)
-    done = await asyncio.gather(*(hand.delete(REQUEST.uid, GrantKind.BINDING) for _ in range(2)))
+    writer, grants = a_writer(server)
+    done = await asyncio.gather(*(writer.delete(REQUEST.uid, GrantKind.BINDING) for _ in range(2)))
     assert sorted(done) == [False, True]
     assert server.calls == ["binding-1"]
     assert grants.observed(REQUEST.uid).empty
 
 
 async def test_t34_binding_whose_delete_failed_is_still_there_on_a_fake_server() -> None:
-    hand, grants = a_hand(Deleting(fails=True))
+    writer, grants = a_writer(Deleting(fails=True))
     with pytest.raises(UnavailableError):
-        await hand.delete(REQUEST.uid, GrantKind.BINDING)
+        await writer.delete(REQUEST.uid, GrantKind.BINDING)
     assert grants.observed(REQUEST.uid).binding == BINDING
     grants.heard(None, BINDING)
     assert grants.observed(REQUEST.uid).binding == BINDING

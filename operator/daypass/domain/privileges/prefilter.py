@@ -1,4 +1,4 @@
-"""Tells of most pods at a glance that some controls find nothing in them.
+"""Tells of most pods at once that some controls find nothing in them.
 
 Nearly every pod that reaches a gate is harmless to it. To say so needs no paths and no values: one walk over the pod,
 along the fields of the controls in question and no others, that stops at the first thing it does not like.
@@ -34,7 +34,7 @@ class _Node:
         return self.each
 
 
-class Glance:
+class Prefilter:
     """A look with the eyes of some controls."""
 
     __slots__ = ("_look",)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.domain.privileges import CONTROLS, Glance
+from daypass.domain.privileges import CONTROLS, Prefilter
 from daypass.domain.privileges.pod import Pod
 from domain.pod_cases import KINDS, Case, Json, cases
 from domain.test_privileges_laws import BODIES, CASES, JUNK, places, replaced
 
-EACH = {name: Glance((name,)) for name in CONTROLS}
+EACH = {name: Prefilter((name,)) for name in CONTROLS}
 LOOKED_AT_CLOSELY = {
     *(f"AppArmor: {name}" for name in ("allowed annotations", "annotation of a profile of the node")),
     "AppArmor: annotation without a profile",
@@ -30,7 +30,7 @@ def overlooked(pod: Any) -> set[str]:  # noqa: ANN401 - pods that may be malform
     """Controls that find something in the pod, and whose quick look says that they don't."""
     read = Pod.of(pod)
     found = {name for name, control in CONTROLS.items() if any(True for _ in control.check(read))}
-    together = Glance(found).sees_nothing(pod)
+    together = Prefilter(found).sees_nothing(pod)
     return {name for name in found if together or EACH[name].sees_nothing(pod)}
 
 

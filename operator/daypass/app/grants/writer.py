@@ -37,7 +37,7 @@ class GrantError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class GrantWriter:
     """Acts on the objects of grants; what it did it tells ``grants`` at once."""
 
     objects: Objects
