@@ -7,6 +7,7 @@ import pytest
 
 from app.fake_server import NOW, moment
 from app.hold_scene import HoldScene
+from daypass.app.holds.eviction import AT_ONCE
 from daypass.app.holds.pod_events import TOLD_AT_MOST
 from daypass.app.ports import APPROVAL_POLICIES, JOBS, PODS, UnavailableError
 from daypass.domain.review import ReviewDecision
@@ -212,6 +213,38 @@ async def test_api_server_that_does_not_answer_leaves_it_to_the_queue(scene: Hol
     scene.server.broken["evict", PODS.plural] = UnavailableError("no answer")
     with pytest.raises(UnavailableError):
         await scene.reconcile()
+
+
+async def test_t36_pods_are_evicted_several_at_a_time_and_one_that_fails_keeps_no_other(
+    scene: HoldScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.allow(grant={"onExpiry": "Evict"})
+    job = scene.job()
+    pods = [scene.hold(f"p-{number:02}", owner=job) for number in range(60)]
+    scene.leave(pod=pods[0], owner=job, pods=60)
+    await scene.active()
+    await scene.reconcile()
+    scene.review(ReviewDecision.REVOKE, "daypass-1")
+    await scene.run("daypass-1")
+    at_once, most, evict = 0, 0, scene.server.evict
+
+    async def counted(name: str, uid: str, namespace: str) -> bool:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            if name == "p-00":
+                raise UnavailableError("no answer")
+            return await evict(name, uid, namespace)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(scene.server, "evict", counted)
+    with pytest.raises(UnavailableError):
+        await scene.reconcile()
+    left = [name for (plural, _, name) in scene.server.objects if plural == PODS.plural]
+    assert left == ["p-00"]
+    assert 1 < most <= AT_ONCE
 
 
 async def test_controller_that_starts_later_evicts_what_is_left(scene: HoldScene) -> None:

@@ -1,5 +1,6 @@
 """Pods that were admitted under a permit go with it where a policy says ``onExpiry: Evict`` (T36)."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ LASTING: Final = timedelta(hours=24)
 COMING: Final = timedelta(seconds=GIVE_BACK_SECONDS)
 REMEMBERED: Final = 20_000
 FINISHED: Final = frozenset({"Succeeded", "Failed"})
+AT_ONCE: Final = 16
+"""Fewer than the client writes at a time, so that no grant waits behind five hundred pods."""
 
 
 class Evictions(Protocol):
@@ -58,7 +61,7 @@ class Eviction:
             return now + timedelta(seconds=RETRY_SECONDS)
         if not self._demanded(request):
             return None
-        left = [use for use in request.record.uses if not await self._gone(request, use)]
+        left = await self._left(request)
         coming = any(not use.confirmed and now < use.time + COMING for use in request.record.uses)
         if left or coming:
             return now + timedelta(seconds=RETRY_SECONDS)
@@ -75,6 +78,20 @@ class Eviction:
             for one, policy in known
             if policy is not None and policy.uid == one.uid and policy.on_expiry is OnExpiry.EVICT
         ]
+
+    async def _left(self, request: Request) -> bool:
+        """Whether a pod is there that could not be evicted yet; what fails of one keeps no other from its turn."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def gone(use: Use) -> bool:
+            async with turns:
+                return await self._gone(request, use)
+
+        done = await asyncio.gather(*map(gone, request.record.uses), return_exceptions=True)
+        for result in done:
+            if isinstance(result, BaseException):
+                raise result
+        return not all(done)
 
     async def _gone(self, request: Request, use: Use) -> bool:
         """Whether a pod needs no eviction any more."""
