@@ -58,7 +58,7 @@ def test_t09_leave_for_more_than_a_policy_lists_is_denied(errand: Errand) -> Non
     errand.policy(match=PODS)
     ask(errand, "report", workload={**WORKLOAD, "privileges": ["HostPorts", "HostPathVolumes:/"]})
     errand.until("report", "Denied")
-    assert "leave for pods of ServiceAccount agent to use" in errand.condition("report", "Ready")["message"]
+    assert "permission for pods of ServiceAccount agent to use" in errand.condition("report", "Ready")["message"]
 
 
 def test_leave_for_an_operation_is_given_by_whom_the_policy_asks(errand: Errand) -> None:

@@ -133,11 +133,11 @@ def test_the_index_finds_policies_of_each_kind_and_leaves_out_others() -> None:
 def test_who_is_denied_reads_what_no_policy_lets_them_do() -> None:
     pods = judge(asking(a_workload("HostPathVolumes:/etc")), a_policy())
     assert pods.message == (
-        "no policy lets system:serviceaccount:shop:agent be granted leave for pods of ServiceAccount agent to use"
+        "no policy lets system:serviceaccount:shop:agent be granted permission for pods of ServiceAccount agent to use"
         " HostPathVolumes:/etc in namespace shop"
     )
     action = judge(asking(an_action("connect pods/exec web"), "alice"), a_policy())
-    assert action.message == "no policy lets alice be granted leave to connect pods/exec named web in namespace shop"
+    assert action.message == "no policy lets alice be granted permission to connect pods/exec named web in namespace shop"
 
 
 @pytest.mark.parametrize(

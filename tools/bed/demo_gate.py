@@ -86,7 +86,7 @@ class _Story(Teller):
         self.answer(name, "bob", "Approve", "the copy is safe")
         self.state(name, "Active")
         self.run(*delete, user="agent", shows="deleted")
-        say("... somebody makes the claim again; the leave was for once")
+        say("... somebody makes the claim again; the approval was for one deletion")
         self.until("the claim is gone", lambda: self.quiet("get", "pvc", "-n", "demo", "-o", "name") == "")
         self.run("apply", "-f", example("workplace"))
         self.run(*delete, user="agent", fails=True, shows="request")

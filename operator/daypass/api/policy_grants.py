@@ -120,12 +120,12 @@ class Grants(OpenObject):
         ),
     ] = None
     workload: WorkloadBound | None = Field(
-        default=None, description="What a request of kind workload may ask for: leave to run pods with privileges."
+        default=None, description="What a request for a workload may ask for: privileges of pods."
     )
     actions: list[ActionBound] | None = Field(
         default=None,
         **atomic(16, 1),
-        description="What a request of kind action may ask for: leave to do one operation.",
+        description="What a request for an action may ask for: operations.",
     )
 
     rules: ClassVar[tuple[Rule, ...]] = (

@@ -144,12 +144,12 @@ class AccessRequestSpec(CheckedObject):
     ] = None
     workload: Workload | None = Field(
         default=None,
-        description="Leave to run pods with privileges, where a policy's gate asks for it. Give exactly one of role,"
+        description="Pods that shall run with privileges, where a policy's gate wants an approved request. Give exactly one of role,"
         " rules, workload and action.",
     )
     action: Action | None = Field(
         default=None,
-        description="Leave to do one operation, where a policy's gate asks for it. Give exactly one of role, rules,"
+        description="One operation that shall be done, where a policy's gate wants an approved request. Give exactly one of role, rules,"
         " workload and action.",
     )
     duration_seconds: int = Field(

@@ -24,7 +24,7 @@ class Owner(SpecObject):
 
 
 class Workload(SpecObject):
-    """Leave to run pods with privileges, in the request's namespace."""
+    """Pods that shall run with privileges, in the request's namespace."""
 
     service_account_name: fields.ObjectName = Field(
         description="The ServiceAccount of the pods; default is what a pod has that names none."
@@ -62,7 +62,7 @@ class Workload(SpecObject):
 
 
 class Action(CheckedObject):
-    """Leave to do one operation on one object of the request's namespace, or of the whole cluster."""
+    """One operation that shall be done, on one object of the request's namespace, or of the whole cluster."""
 
     verb: ActionVerb = Field(
         description="create, update (which includes patch), delete, or connect (exec, attach, port-forward, proxy)."

@@ -133,7 +133,7 @@ class CreatedObject(StatusObject):
 
 
 class Use(StatusObject):
-    """One admission under a permit: a pod that was let in, or an operation that was let through."""
+    """One admission under the approved request: a pod that was let in, or an operation that was let through."""
 
     key: Annotated[str, Field(min_length=1, max_length=256)] = Field(
         description="What makes two calls one use: the object's uid, with its former resourceVersion for an update."

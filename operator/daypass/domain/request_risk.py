@@ -37,9 +37,9 @@ def in_words(grant: Grant) -> str:
         case RulesGrant():
             return "these rules"
         case WorkloadGrant(account, asked):
-            return f"leave for pods of ServiceAccount {account} to use {', '.join(asked)}"
+            return f"permission for pods of ServiceAccount {account} to use {', '.join(asked)}"
         case ActionGrant():
-            return f"leave to {permission(_as_permission(grant, plain=True))}"
+            return f"permission to {permission(_as_permission(grant, plain=True))}"
         case _:
             assert_never(grant)
 

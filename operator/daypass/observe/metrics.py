@@ -135,12 +135,12 @@ holds_lost = counter(
 )
 uses_settled = counter(
     "daypass_uses_settled_total",
-    "Uses of permits that admission reserved, by result: confirmed or returned.",
+    "Uses of approved requests that admission reserved, by result: confirmed or returned.",
     "result",
 )
 pods_evicted = counter(
     "daypass_pods_evicted_total",
-    "Pods to be evicted because their permit had ended, by result: evicted or refused (and tried again).",
+    "Pods to be evicted because their request had ended, by result: evicted or refused (and tried again).",
     "result",
 )
 gates_not_in_force = gauge(
