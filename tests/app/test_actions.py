@@ -339,6 +339,22 @@ async def test_t47_a_dry_run_spends_and_asks_for_nothing() -> None:
     assert scene.server.calls == []
 
 
+async def test_t47_a_dry_run_that_gives_a_true_token_is_none() -> None:
+    """The API server mints a token whatever ``dryRun`` says."""
+    tokens = ActionPattern(("create",), ("",), ("serviceaccounts/token",))
+    granted = replace(an_action(), verb="create", resource="serviceaccounts", subresource="token", object_digest="")
+    asking = {"metadata": {"annotations": {"daypass.dev/digest-only": "true"}}, "spec": {}}
+    call = a_call(Operation.CREATE, "serviceaccounts/token", object=asking, dry_run=True)
+    for requests in ((), (a_permit(granted),)):
+        scene = Scene(gated(tokens), requests=requests)
+        answer = await scene.ask(call)
+        assert not answer.allowed
+        assert scene.server.calls == []
+    assert "a dry run gives a true token" in answer.message
+    scene = Scene(gated(tokens, mode=GateMode.WARN))
+    assert (await scene.ask(call)).warnings
+
+
 async def test_the_refusal_says_what_to_do_and_is_never_too_long() -> None:
     scene = Scene()
     answer = await scene.ask(a_call(name="data" + "x" * 240, old={**CLAIM, "metadata": {"name": "x" * 244}}))

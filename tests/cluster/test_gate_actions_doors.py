@@ -175,6 +175,28 @@ def test_t58_tokens_of_an_agent_are_gated_by_name(shop: Operated) -> None:
     assert use["name"] == "agent"
 
 
+def test_t47_no_dry_run_gives_a_token(shop: Operated) -> None:
+    """The API server mints a true one whatever ``dryRun`` says."""
+    shop.gate_actions({"verbs": ["create"], "groups": [""], "resources": ["serviceaccounts/token"]})
+    asking = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "metadata": {"annotations": {"daypass.dev/digest-only": "true"}},
+        "spec": {},
+    }
+
+    def token(query: str = "?dryRun=All") -> Response:
+        return shop.bed.request("POST", shop.core("serviceaccounts", "agent", "token") + query, asking, user="alice")
+
+    assert token().status == 403
+    assert token("").status == 403
+    request = shop.only_request()
+    shop.approved(request)
+    assert shop.bed.wait_until(lambda: "a dry run gives a true token" in token().message)
+    assert token("").status == 201
+    assert len(shop.uses(request)) == 1
+
+
 def test_t58_scaling_is_gated_as_the_subresource_that_it_is(shop: Operated) -> None:
     shop.gate_actions({"verbs": ["update"], "groups": ["apps"], "resources": ["deployments/scale"]})
     made = shop.create("deployments", a_workload("deployments", "web", a_spec("plain")))

@@ -15,7 +15,14 @@ from daypass.app.admission.answer import (
     refuse,
 )
 from daypass.app.admission.gates.operation_gate import OperationGate, PolicyDemand
-from daypass.app.admission.gates.operations import Attempt, attempt, is_eviction, of_pod, operations_of
+from daypass.app.admission.gates.operations import (
+    Attempt,
+    attempt,
+    is_done_on_dry_run,
+    is_eviction,
+    of_pod,
+    operations_of,
+)
 from daypass.app.json_values import member
 from daypass.app.ports import PODS, ApiError, Canonical, Objects
 from daypass.domain.action_gates import ActionGates, Concern, gated_first, is_component
@@ -112,6 +119,8 @@ class Actions:
 
 def _asks_for_a_digest(call: Call) -> bool:
     """A dry run of ``daypass digest``: who wants leave for an operation has to learn its digest first."""
+    if is_done_on_dry_run(call.group, call.plural, call.subresource):
+        return False
     return call.dry_run and member(call.object, "metadata", "annotations", ANNOTATION_DIGEST_ONLY) == "true"
 
 

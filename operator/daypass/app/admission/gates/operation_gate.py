@@ -7,7 +7,7 @@ from typing import Final
 from daypass.app.admission.answer import COVERED, UNCOVERED, Answer, allow, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.asking import Asking
-from daypass.app.admission.gates.operations import Attempt
+from daypass.app.admission.gates.operations import Attempt, is_done_on_dry_run
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
 from daypass.app.ports import Clock
@@ -60,11 +60,15 @@ class OperationGate:
         gate enforces. On a dry run nothing is spent and nothing is asked for (T47).
         """
         enforcing = [one for one in demands if one.mode is GateMode.ENFORCE]
-        covering = self.permits.all_for_action(attempt.asked)
+        asked = attempt.asked
+        covering = self.permits.all_for_action(asked)
         if not enforcing:
             return _let_through(attempt.asked, demands) if not covering else _covered(covering[0], demands)
         why = "" if covering else self.permits.near_action(attempt.asked)
         if covering and dry_run:
+            if is_done_on_dry_run(asked.group, asked.resource, asked.subresource):
+                # Fail closed: what is no dry run would cost no use, however often it is done.
+                return _refused(attempt, enforcing, "a dry run gives a true token: ask for it without dryRun", "")
             return _covered(covering[0], demands)
         if covering:
             permit, why = await self.uses.spend(covering, self._use(attempt), attempt.asked.keys)

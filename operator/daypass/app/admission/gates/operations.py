@@ -104,6 +104,11 @@ def is_eviction(operation: Operation | ActionCall) -> bool:
     return (operation.group, operation.resource, operation.subresource) == ("", "pods", "eviction")
 
 
+def is_done_on_dry_run(group: str, resource: str, subresource: str) -> bool:
+    """Whether the API server does this though a dry run was asked for: it gives true tokens then, too (T47, T58)."""
+    return (group, resource, subresource) == ("", "serviceaccounts", "token")
+
+
 def of_pod(what: Attempt, uid: str) -> Attempt:
     """The same, for a pod whose uid was read: that is its key, however often it is tried."""
     return replace(what, asked=replace(what.asked, keys=(uid,)), kind="Pod", uid=uid)
