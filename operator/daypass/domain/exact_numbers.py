@@ -26,16 +26,17 @@ def exact(value: object) -> Any:  # noqa: ANN401 - JSON in, JSON out
 
 
 def _copied(value: object) -> object:
-    if type(value) is str:
-        return value  # nearly everything is
-    if type(value) is dict or isinstance(value, Mapping):
-        return {_name(key): _copied(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copied(inner) for inner in value]
-    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-        return {_SPELLED: str(value)}
-    return value
+    if isinstance(value, dict):
+        return {
+            _name(key) if key[:1] == "$" else key: inner if type(inner) is str else _copied(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [inner if type(inner) is str else _copied(inner) for inner in value]
+    if isinstance(value, int):
+        return value if -LARGEST <= value <= LARGEST else {_SPELLED: str(value)}
+    return _copied(dict(value)) if isinstance(value, Mapping) else value
 
 
-def _name(key: object) -> object:
-    return f"${key}" if isinstance(key, str) and _LOOKS_SPELLED.fullmatch(key) else key
+def _name(key: str) -> str:
+    return f"${key}" if _LOOKS_SPELLED.fullmatch(key) else key
