@@ -211,6 +211,10 @@ def test_t58_other_owners_than_before_are_a_deletion(before: list[Json], after: 
         (a_call(Operation.CONNECT, "pods/attach", object={}), "goes into what runs"),
         (a_call(Operation.CONNECT, "pods/portforward", object={"ports": [80, 443]}), "ports: 80, 443"),
         (
+            a_call(Operation.CONNECT, "services/proxy", object={"path": "admin/users"}),
+            'path: "/admin/users", by any method and with anything in it',
+        ),
+        (
             a_call(
                 Operation.UPDATE,
                 "deployments/scale",

@@ -192,8 +192,18 @@ def test_t58_a_proxy_is_gated_where_a_gate_names_it(shop: Operated, plural: str)
     assert refused.status == 403
     assert f"connect {plural}/proxy it: policy {policy} wants" in refused.message
     request = shop.only_request()
+    assert shop.get(request)["spec"]["action"]["findings"][0].startswith('path: "/secret/path"')
     shop.approved(request)
     assert shop.bed.wait_until(lambda: "wants an approved request" not in go().message)
+
+
+@pytest.mark.parametrize("plural", ["services", "pods"])
+def test_t58_a_proxy_is_gated_by_whatever_name_of_its_object(shop: Operated, plural: str) -> None:
+    """The API server takes NAME, NAME:PORT and SCHEME:NAME:PORT for the same object."""
+    shop.gate_actions({"verbs": ["connect"], "groups": [""], "resources": [f"{plural}/proxy"], "names": ["it"]})
+    for name, stopped in {"it": True, "it:80": True, "https:it:80": True, ":it:80": True, "other:80": False}.items():
+        answer = shop.bed.request("GET", f"{shop.core(plural, name, 'proxy')}/")
+        assert ("wants an approved request" in answer.message) is stopped, name
 
 
 # What the agent may do

@@ -61,6 +61,18 @@ def test_t58_a_subresource_is_gated_by_its_own_name() -> None:
     assert not concerned(a_gate(scale), an_operation("update deployments shop", group_="apps"))
 
 
+@pytest.mark.parametrize("name", ["shop", "shop:80", "shop:", "http:shop:80", "https:shop:web", ":shop:80"])
+def test_t58_what_a_proxy_goes_to_is_one_object_by_all_its_names(name: str) -> None:
+    def named(*names: str) -> Policy:
+        return a_gate(ActionPattern(("connect",), ("",), ("services/proxy", "pods/exec"), names))
+
+    assert concerned(named("shop"), an_operation(f"connect services/proxy {name}"))
+    assert concerned(named("sh*p"), an_operation(f"connect services/proxy {name}"))
+    assert concerned(named(name), an_operation(f"connect services/proxy {name}"))
+    assert not concerned(named("http", "80", "web"), an_operation(f"connect services/proxy {name}"))
+    assert concerned(named("shop"), an_operation(f"connect pods/exec {name}")) is (name == "shop")
+
+
 @pytest.mark.parametrize(
     ("by", "who", "fits"),
     [

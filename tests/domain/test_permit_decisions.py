@@ -106,6 +106,8 @@ def test_one_privilege_more_does_not_take_a_request_out_of_reach_of_a_deny_polic
         (ActionPattern(("delete",), ("",), ("pods",), ("web-*",)), "delete pods db", False),
         (ActionPattern(("delete",), ("",), ("roles",), ("*",)), "delete roles system:view", True),
         (ActionPattern(("delete",), ("",), ("pods",), ()), "delete pods db", False),
+        (ActionPattern(("connect",), ("",), ("*",), ("web",)), "connect services/proxy https:web:443", True),
+        (ActionPattern(("connect",), ("",), ("pods/*",), ("web",)), "connect pods/proxy db:80", False),
     ],
 )
 def test_which_operations_a_policy_lists(pattern: ActionPattern, action: str, *, fits: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from daypass.domain import globs, names
+from daypass.domain.action_patterns import is_named
 from daypass.domain.authors import is_node
 from daypass.domain.identity import Identity
 from daypass.domain.policy import ActionGate, GateMode, IdentityPattern, Policy
@@ -102,8 +103,7 @@ def gated_first(operation: Operation, concerns: Iterable[Concern]) -> Operation:
 
 
 def _fits(gate: ActionGate, operation: Operation) -> bool:
-    pattern = gate.pattern
-    if pattern.names is not None and not any(globs.matches_freely(one, operation.name) for one in pattern.names):
+    if not is_named(gate.pattern, operation.resource, operation.subresource, operation.name):
         return False
     if operation.namespace and not globs.matches_any(gate.namespaces, operation.namespace):
         return False

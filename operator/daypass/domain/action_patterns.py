@@ -7,6 +7,8 @@ from daypass.domain.policy import ActionPattern
 from daypass.domain.request import ActionGrant
 
 ALL: Final = "*"
+PROXIES: Final = frozenset({"pods/proxy", "services/proxy"})
+"""Whose names are more than the object's."""
 
 
 def covers(pattern: ActionPattern, action: ActionGrant) -> bool:
@@ -21,8 +23,23 @@ def covers(pattern: ActionPattern, action: ActionGrant) -> bool:
         action.verb in pattern.verbs
         and (ALL in pattern.groups or action.group in pattern.groups)
         and any(_is_resource(one, action.resource, action.subresource) for one in pattern.resources)
-        and (pattern.names is None or any(globs.matches_freely(one, action.name) for one in pattern.names))
+        and is_named(pattern, action.resource, action.subresource, action.name)
     )
+
+
+def is_named(pattern: ActionPattern, resource: str, subresource: str, name: str) -> bool:
+    """Whether the names that a policy lists fit an object's; where it lists none, every one fits.
+
+    Rule: a proxy goes to one object by several names, ``NAME``, ``NAME:PORT`` and ``SCHEME:NAME:PORT``. There a glob fits
+    the whole or the name in it (T58).
+    """
+    if pattern.names is None:
+        return True
+    spelled = {name}
+    if f"{resource}/{subresource}" in PROXIES:
+        first, *rest = name.split(":")
+        spelled.add(rest[0] if len(rest) > 1 else first)
+    return any(globs.matches_freely(one, each) for one in pattern.names for each in spelled)
 
 
 def _is_resource(pattern: str, resource: str, subresource: str) -> bool:

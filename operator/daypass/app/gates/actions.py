@@ -6,6 +6,7 @@ from daypass.app.gates import cel
 from daypass.app.gates.conditions import Condition, within
 from daypass.app.gates.people import CALLER, CALLERS_GROUPS, EVERYBODY, People
 from daypass.domain import names
+from daypass.domain.action_patterns import PROXIES
 from daypass.domain.policy import ActionGate
 
 OPERATIONS: Final = {"create": "CREATE", "update": "UPDATE", "delete": "DELETE", "connect": "CONNECT"}
@@ -103,7 +104,9 @@ def _name(gate: ActionGate) -> str:
     """An object that is created may have no name yet, one of a collection that is deleted has it on itself only."""
     if gate.pattern.names is None or "*" in gate.pattern.names:
         return cel.TRUE
-    fit = cel.fits("name", gate.pattern.names, colons=False)
+    # Of what a proxy goes to the name is written with a scheme and a port, or without.
+    longer = cel.FALSE if PROXIES.isdisjoint(gate.pattern.resources) else "name.contains(':')"
+    fit = cel.either(cel.fits("name", gate.pattern.names, colons=False), longer)
     return f"{_NAME}.all(name, {fit})"
 
 

@@ -126,6 +126,9 @@ def findings_of(call: Call, operation: Operation) -> tuple[str, ...]:
         case "", "pods", "portforward":
             ports = member(body, "ports")
             return (f"ports: {', '.join(map(str, ports)) if ports else 'any'}",)
+        case "", "pods" | "services", "proxy":
+            path = operation_facts.quoted(f"/{_text(body, 'path').removeprefix('/')}")
+            return (f"path: {path}, by any method and with anything in it",)
         case "", "serviceaccounts", "token":
             spec = member(body, "spec")
             audiences = ", ".join(map(operation_facts.quoted, member(spec, "audiences") or ())) or "the API server"
