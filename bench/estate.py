@@ -1,7 +1,6 @@
 """A large company on paper: a hundred policies with gates, and ten thousand requests, as the API server would list them."""
 
 import itertools
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -9,10 +8,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from daypass.api.convert import policy_from
 from daypass.domain import names
 from daypass.domain.identity import Identity
-from daypass.domain.policy import Policy
 from daypass.domain.review import Review, ReviewDecision
 from daypass.domain.times import rfc3339
 from daypass.signing.reviews import ReviewSigner, key_id_of
@@ -30,11 +27,6 @@ _OBJECT: Final = {"apiVersion": names.API_VERSION, "metadata": {"generation": 1}
 def policies(count: int, namespace: str = "shop-{}") -> list[Json]:
     """Of so many teams, and of those who look after the nodes and the fleet; each has a gate."""
     return [*_fleet(), *(_team(number, namespace.format(number)) for number in range(count - FLEET))]
-
-
-def as_values(bodies: Sequence[Json]) -> list[Policy]:
-    """The same as decisions see them."""
-    return [policy_from(body) for body in bodies]
 
 
 def requests(count: int, teams: int, keys: "Keys") -> list[Json]:
@@ -218,8 +210,3 @@ def _metadata(name: str, namespace: str = "", **more: object) -> Json:
         "creationTimestamp": rfc3339(STARTED),
         **more,
     }
-
-
-def size_of(bodies: Sequence[Json]) -> int:
-    """Bytes of JSON."""
-    return len(json.dumps(bodies, separators=(",", ":")))

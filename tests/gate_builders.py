@@ -1,9 +1,12 @@
 """Gates for tests: say what matters to the case, and the rest is ordinary."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from builders import a_policy
+from daypass.app.gates.configurations import CONFIGURATIONS, body, terms
+from daypass.app.gates.entries import entries_of
 from daypass.domain.policy import (
     ActionGate,
     ActionPattern,
@@ -54,3 +57,14 @@ def a_gate(
 ) -> Policy:
     """A policy whose gate this is."""
     return replace(a_policy(name), gate=Gate(mode, pods, actions))
+
+
+def configurations(
+    policies: Iterable[Policy], endpoints: Mapping[str, Any], own_namespace: str
+) -> list[dict[str, Any]]:
+    """Both manifests, validating and mutating, as the controller writes them for these policies."""
+    shared = terms(endpoints, own_namespace)
+    found = sorted((policy.name, entries_of(policy, shared)) for policy in policies)
+    return [
+        body(one, [entry for _, entries in found for entry in entries.of(one.kind)], None) for one in CONFIGURATIONS
+    ]

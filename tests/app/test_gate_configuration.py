@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from daypass.api.convert import policy_from
 from daypass.app.gates import cel
 from daypass.app.gates.budget import unaffordable
-from daypass.app.gates.configurations import configurations, terms
+from daypass.app.gates.configurations import terms
 from daypass.app.gates.endpoint import EndpointError, endpoints_from
 from daypass.app.gates.entries import SUFFIX, TooLongError, entries_of, stem, stem_of
 from daypass.app.installation.configurations import Endpoint
 from daypass.domain import globs
 from daypass.domain.policy import GateMode
-from gate_builders import a_gate, action, workloads
+from gate_builders import a_gate, action, configurations, workloads
 
 ENDPOINTS = {kind: {"url": f"https://127.0.0.1:9443/{kind}", "caBundle": "Q0E="} for kind in ("gates", "holds")}
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "gate_configurations.yaml").read_text())

@@ -7,8 +7,9 @@ from typing import Any
 from bed import Bed
 from bed.http import Response
 from cluster.recorder import Recorder
-from daypass.app.gates.configurations import GATES, HOLDS, configurations
+from daypass.app.gates.configurations import GATES, HOLDS
 from daypass.domain.policy import Policy
+from gate_builders import configurations
 
 Json = dict[str, Any]
 

@@ -10,10 +10,10 @@ import pytest
 
 from bed import Bed
 from cluster.gatehouse import OWN, RBAC, Gatehouse, a_binding, a_pod
-from daypass.app.gates.configurations import configurations, essence
+from daypass.app.gates.configurations import essence
 from daypass.app.gates.entries import LONGEST_EXPRESSION
 from daypass.domain.policy import GateMode, Policy
-from gate_builders import a_gate, action, workloads
+from gate_builders import a_gate, action, configurations, workloads
 
 HOSTILE = (
     "a' || true || 'b",

@@ -103,7 +103,7 @@ def test_it_begins_when_it_is_written_down_and_lasts_its_full_time() -> None:
     now = NOON + 2 * MINUTE + timedelta(milliseconds=300)
     outcome = await_answer(request, Observed(), findings(request, APPROVE), now, None)
     assert (outcome.start_time, outcome.expiration_time) == (NOON + 2 * MINUTE, NOON + 17 * MINUTE)
-    assert outcome.message == "Leave is given until 2026-03-02T12:17:00Z."
+    assert outcome.message == "What it asks for is let through until 2026-03-02T12:17:00Z."
 
 
 def test_t37_what_a_killed_controller_did_not_write_down_it_did_not_give() -> None:

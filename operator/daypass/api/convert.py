@@ -8,7 +8,7 @@ from daypass.api.convert_json import (
     subject_json,
     time_json,
 )
-from daypass.api.convert_permit import grant_json, request_json, use_from, use_json
+from daypass.api.convert_permit import grant_json, request_json, use_json
 from daypass.api.convert_policy import policy_from
 from daypass.api.convert_request import request_from
 from daypass.api.convert_review import Submission, review_from, submission_from
@@ -32,6 +32,5 @@ __all__ = [
     "subject_json",
     "submission_from",
     "time_json",
-    "use_from",
     "use_json",
 ]

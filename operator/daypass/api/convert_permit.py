@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
-from pydantic import ValidationError
-
 from daypass.api.convert_json import Json, identity_json, subject_json, time_json
-from daypass.api.malformed import malformed
 from daypass.api.request_permit import Action, Workload
 from daypass.api.request_status import Use as UseModel
 from daypass.domain import names
@@ -51,14 +48,6 @@ def action_of(action: Action) -> ActionGrant:
 def use_of(use: UseModel) -> Use:
     """The domain value of a model that was read already."""
     return Use(use.key, intern(use.kind), use.name, use.uid, use.time, use.confirmed)
-
-
-def use_from(body: object) -> Use:
-    """One entry of ``status.uses``. Raises MalformedError."""
-    try:
-        return use_of(UseModel.model_validate(body))
-    except ValidationError as error:
-        raise malformed(error, "status.uses[]") from None
 
 
 def use_json(use: Use) -> Json:

@@ -36,7 +36,6 @@ ANNOTATION_DIGEST_ONLY: Final = f"{GROUP}/digest-only"
 
 CONTROLLER: Final = "daypass-controller"
 WEBHOOK: Final = "daypass-webhook"
-SETUP: Final = "daypass-setup"
 SERVING_SECRET: Final = "daypass-serving"  # noqa: S105 - the name of a Secret, not a secret
 SIGNING_SECRET: Final = "daypass-signing"  # noqa: S105
 PATHS_SECRET: Final = "daypass-webhook-paths"  # noqa: S105

@@ -161,11 +161,11 @@ def active(begin: datetime, end: datetime, approved_time: datetime, approval_tex
     )
 
 
-def leave(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+def let_through(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
     """A permit is in force: admission lets through what it covers, and there is nothing to make."""
     return replace(
         active(begin, end, approved_time, approval_text),
-        message=f"Leave is given until {rfc3339(end)}.",
+        message=f"What it asks for is let through until {rfc3339(end)}.",
         wants=NOTHING,
     )
 

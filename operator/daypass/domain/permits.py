@@ -136,17 +136,12 @@ def difference(permit: Request, pod: PodFacts, needed: Sequence[str]) -> str:
     return ""
 
 
-def action_refusal(permit: Request, call: ActionCall, now: datetime) -> str:
-    """Why an approved request does not cover an operation, in the words "it …"; empty when it does.
+def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
+    """Why a request does not cover an operation, in the words "it …", but for who approved it; empty when it does.
 
     Rule: as for pods; the operation, the object's name and, where the request says it, the content are the same, and
-    the caller is the request's subject. Whom a binding gives a role has a hand in it (T44).
+    the caller is the request's subject.
     """
-    return action_mismatch(permit, call, now) or disapproval(permit, call.hands)
-
-
-def action_mismatch(permit: Request, call: ActionCall, now: datetime) -> str:
-    """The same without a look at reviews."""
     return action_difference(permit, call) or closed(permit, now) or _none_left(permit, "use", call.keys)
 
 

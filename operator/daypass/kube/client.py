@@ -8,7 +8,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 from types import TracebackType
@@ -133,18 +133,7 @@ class Client:
             "propagationPolicy": "Background",
             "preconditions": {"uid": uid},
         }
-        try:
-            await self._write("delete", resource, "DELETE", path, options)
-        except ConflictError:
-            current = await self.get(resource, name, namespace)
-            if current is not None and current["metadata"]["uid"] == uid:
-                raise
-            return False
-        except ApiError as error:
-            if error.code == HTTPStatus.NOT_FOUND:
-                return False
-            raise
-        return True
+        return await self._met(resource, name, uid, namespace, self._write("delete", resource, "DELETE", path, options))
 
     async def evict(self, name: str, uid: str, namespace: str) -> bool:
         """Evict that very pod; False when it was gone or is another by now.
@@ -158,10 +147,16 @@ class Client:
             "metadata": {"name": name, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
+        return await self._met(PODS, name, uid, namespace, self._write("create", PODS, "POST", path, body, "eviction"))
+
+    async def _met(
+        self, resource: Resource, name: str, uid: str, namespace: str, writing: Coroutine[Any, Any, Json]
+    ) -> bool:
+        """Whether a write that names the uid as its precondition met that very object."""
         try:
-            await self._write("create", PODS, "POST", path, body, "eviction")
+            await writing
         except ConflictError:
-            current = await self.get(PODS, name, namespace)
+            current = await self.get(resource, name, namespace)
             if current is not None and current["metadata"]["uid"] == uid:
                 raise
             return False

@@ -1,13 +1,12 @@
 """The two webhook configurations as objects: computed from policies, and compared with what is there."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daypass.app.gates.entries import Entries, Terms, entries_of
+from daypass.app.gates.entries import Terms
 from daypass.app.ports import CLUSTER_ROLES, Json, Resource
 from daypass.domain import names
-from daypass.domain.policy import Policy
 
 NEVER: Final = ("kube-system",)
 """Besides our own namespace: without what runs there nobody could mend anything (T45)."""
@@ -51,21 +50,6 @@ CONFIGURATIONS: Final = (GATES, HOLDS)
 def terms(endpoints: Mapping[str, Json], own_namespace: str, never: Collection[str] = NEVER) -> Terms:
     """What all gates share, our own namespace never covered."""
     return Terms(endpoints, own_namespace, {*never, own_namespace})
-
-
-def configurations(
-    policies: Iterable[Policy], endpoints: Mapping[str, Json], own_namespace: str, never: Collection[str] = NEVER
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both manifests, validating and mutating, for these policies; raises TooLongError."""
-    shared = terms(endpoints, own_namespace, never)
-    found = {policy.name: entries_of(policy, shared) for policy in policies}
-    return manifest(GATES, found, None), manifest(HOLDS, found, None)
-
-
-def manifest(configuration: Configuration, entries: Mapping[str, Entries], owner: Json | None) -> dict[str, Any]:
-    """One object with the webhooks of these policies, in the order of their names."""
-    webhooks = [entry for name in sorted(entries) for entry in entries[name].of(configuration.kind)]
-    return body(configuration, webhooks, owner)
 
 
 def body(configuration: Configuration, webhooks: list[Json], owner: Json | None) -> dict[str, Any]:
