@@ -1,5 +1,6 @@
 """Which approved request covers which pod and which operation."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
