@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.fake_server import FakeServer
-from builders import a_person, a_policy, account, an_action
+from builders import a_person, a_policy, account, an_action, user
 from daypass.app.admission.answer import Answer, Call, Operation
 from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.asking import Asking
@@ -254,6 +254,21 @@ async def test_t44_nothing_pushes_the_gated_subject_out_of_sight() -> None:
     assert findings[15] == "and 85 more subjects"
     assert said in made["spec"]["reason"]
     assert said in answer.message
+
+
+async def test_t58_a_false_owner_takes_a_role_from_all_whom_a_binding_names() -> None:
+    guard = {"kind": "User", "name": "guard"}
+    stored: Json = {
+        "metadata": {"name": "data", "uid": "u", "resourceVersion": "7"},
+        "roleRef": ROLE,
+        "subjects": [guard],
+    }
+    adopted = {**stored, "metadata": {**stored["metadata"], "ownerReferences": [DANGLING]}}
+    gate = gated(replace(BINDINGS, verbs=("delete",)), binding_subjects=(user("guard"),))
+    call = replace(a_binding(guard, operation=Operation.UPDATE, old=stored), object=adopted)
+    answer = await Scene(gate).ask(call)
+    assert not answer.allowed
+    assert 'takes ClusterRole "edit" from User "guard"; gives it other owners' in answer.message
 
 
 async def test_t44_a_made_request_names_whom_a_binding_gives_a_role() -> None:

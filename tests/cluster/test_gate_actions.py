@@ -6,7 +6,8 @@ import json
 import pytest
 
 from bed import Bed
-from cluster.operating import VOLUMES, Operated
+from cluster.errands import RBAC
+from cluster.operating import BINDINGS, VOLUMES, Operated, a_binding
 
 
 @pytest.fixture
@@ -144,6 +145,19 @@ def test_t58_a_false_owner_is_a_deletion_too(shop: Operated) -> None:
         assert answer.status == 403, answer.message
         assert "delete persistentvolumeclaims data" in answer.message
         assert "garbage collector" in answer.message
+
+
+def test_t58_a_false_owner_deletes_a_binding_of_whom_a_gate_names(shop: Operated) -> None:
+    guard = {"kind": "User", "name": "guard"}
+    shop.gate_actions({**BINDINGS, "verbs": ["delete"], "bindingSubjects": [guard]})
+    path = f"/apis/{RBAC}/v1/namespaces/{shop.namespace}/rolebindings"
+    assert shop.bed.request("POST", path, a_binding("guards", {**guard, "apiGroup": RBAC})).status == 201
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "none", "uid": "11111111-2222-3333-4444-555555555555"}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    patch = {"metadata": {"ownerReferences": [owner]}}
+    answer = shop.bed.request("PATCH", f"{path}/guards", patch, headers=headers)
+    assert answer.status == 403, answer.message
+    assert "delete rolebindings.rbac.authorization.k8s.io guards" in answer.message
 
 
 def test_what_the_api_server_names_can_t_be_asked_for_ahead(shop: Operated) -> None:

@@ -28,6 +28,7 @@ _BINDINGS: Final = frozenset((RBAC, one) for one in BINDINGS)
 _BOUND: Final = ("roleRef", "subjects")
 _TOLD: Final = frozenset({"secrets", "serviceaccounts/token"})
 """Secrets are never shown, and of a token all is said."""
+_GIVEN_AWAY: Final = "gives it other owners, so that the garbage collector may delete it"
 _VERBS: Final = {Verb.CREATE: "create", Verb.UPDATE: "update", Verb.DELETE: "delete", Verb.CONNECT: "connect"}
 
 
@@ -53,7 +54,7 @@ def operations_of(call: Call) -> tuple[Operation, ...]:
     """
     one = _operation(call, _VERBS[call.operation])
     if call.operation is Verb.UPDATE and call.subresource in {"", "status"} and _adopted(call):
-        return (one, replace(one, verb="delete", subresource=""))
+        return (one, replace(_operation(call, "delete"), subresource=""))
     return (one,)
 
 
@@ -135,7 +136,10 @@ def findings_of(call: Call, operation: Operation) -> tuple[str, ...]:
             return (f"a token for {audiences}, for {member(spec, 'expirationSeconds')} seconds",)
         case "rbac.authorization.k8s.io", resource, "" if resource in BINDINGS:
             role = member(body if body is not None else call.old, "roleRef")
-            return (*operation_facts.binding(operation.verb, role, operation.subjects), *_no_longer(call, role))
+            told = operation_facts.binding(operation.verb, role, operation.subjects)
+            if operation.verb == "delete":
+                return (*told, _GIVEN_AWAY) if call.operation is Verb.UPDATE else told
+            return (*told, *_no_longer(call, role))
         case _:
             return _existing(call, operation)
 
@@ -158,7 +162,7 @@ def _no_longer(call: Call, role: object) -> tuple[str, ...]:
 
 def _existing(call: Call, operation: Operation) -> tuple[str, ...]:
     if operation.verb == "delete" and call.operation is Verb.UPDATE:
-        return ("gives it other owners, so that the garbage collector may delete it",)
+        return (_GIVEN_AWAY,)
     if call.old is None:
         return ()
     made = _text(call.old, "metadata", "creationTimestamp")
@@ -176,13 +180,16 @@ def _operation(call: Call, verb: str) -> Operation:
         name=name,
         namespace="" if whole_cluster else call.namespace,
         caller=call.caller,
-        subjects=_subjects(call) if call.group == RBAC and call.plural in BINDINGS else (),
+        subjects=_subjects(call, verb),
     )
 
 
-def _subjects(call: Call) -> tuple[BindingSubject, ...]:
-    before, after = _named(call.old), _named(call.object)
-    return (*before,) if call.object is None else (*(one for one in after if one not in before),)
+def _subjects(call: Call, verb: str) -> tuple[BindingSubject, ...]:
+    """Whom a binding names: newly, or of one that is deleted, by whatever call, all of them."""
+    if (call.group, call.plural) not in _BINDINGS:
+        return ()
+    before = _named(call.old)
+    return (*before,) if verb == "delete" else (*(one for one in _named(call.object) if one not in before),)
 
 
 def _parties(operation: Operation) -> dict[str, tuple[str, ...]]:
