@@ -34,10 +34,9 @@ def any_matches(pattern: str, texts: Sequence[str]) -> bool:
 
 def matches_freely(pattern: str, text: str) -> bool:
     """As ``matches``, for texts in which a colon is a character like any other."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return first == text
-    *middle, last = rest
+    if "*" not in pattern:
+        return pattern == text
+    first, *middle, last = pattern.split("*")
     if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
         return False
     position, end = len(first), len(text) - len(last)

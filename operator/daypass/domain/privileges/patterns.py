@@ -23,29 +23,25 @@ def fits(pattern: str, privilege: str) -> bool:
     """
     control, value = split(pattern)
     other, narrowed = split(privilege)
-    if not _speaks_of(control, other):
-        return False
-    if value.strip(_ANY) == "":
-        return True
-    if narrowed == "":
-        return False
-    if is_everything(other, narrowed):
-        return value == narrowed
-    return matches_freely(value, narrowed)
+    return _speaks_of(control, other) and _includes(other, value, narrowed)
 
 
 def missing(granted: Iterable[str], needed: Iterable[str]) -> tuple[str, ...]:
     """Those of the needed privileges that no granted one covers, each once, in their order."""
-    by_control: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for pattern in dict.fromkeys(granted):
-        control, _ = split(pattern)
+        control, value = split(pattern)
         for covered in PROFILES.get(control, (control,)):
-            by_control.setdefault(covered, []).append(pattern)
-    return tuple(
-        privilege
-        for privilege in dict.fromkeys(needed)
-        if not any(fits(pattern, privilege) for pattern in by_control.get(split(privilege)[0], ()))
-    )
+            values.setdefault(covered, []).append(value)
+    lacking: dict[str, None] = {}
+    for privilege in needed:
+        control, narrowed = split(privilege)
+        for value in values.get(control, ()):
+            if _includes(control, value, narrowed):
+                break
+        else:
+            lacking[privilege] = None
+    return tuple(lacking)
 
 
 def overlaps(pattern: str, privilege: str) -> bool:
@@ -93,6 +89,15 @@ def split(privilege: str) -> tuple[str, str]:
 def is_everything(control: str, value: str) -> bool:
     """Whether the value is the name of all values."""
     return control in {"Capabilities", "CapabilitiesRestricted"} and value == "ALL"
+
+
+def _includes(control: str, value: str, narrowed: str) -> bool:
+    """Whether a value of a pattern covers that of a privilege of the same control."""
+    if value == narrowed or value.strip(_ANY) == "":
+        return True
+    if narrowed == "" or is_everything(control, narrowed):
+        return False
+    return matches_freely(value, narrowed)
 
 
 def _speaks_of(control: str, other: str) -> bool:
