@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -321,6 +322,13 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(30):
         await scene.ask(causes.of_pod(a_pod(authors=(f"u{number}",)), NEEDED))
     assert len(scene.asking._told) == 10
+
+
+async def test_t49_what_was_refused_is_not_remembered_with_all_its_facts() -> None:
+    """Thousands of them are: the lines for the approver, and the same once more as a reason, would be half a gigabyte."""
+    scene = Scene(policies=[PODS])
+    await scene.ask(causes.of_pod(replace(a_pod(), runs=("\N{GRINNING FACE}" * 512,) * 32), NEEDED))
+    assert len(pickle.dumps(scene.asking._told)) < 1024
 
 
 async def test_t15_what_strangers_wrote_is_shown_as_plain_text() -> None:

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from daypass.api import convert
 from daypass.api.fields import MIN_DURATION_SECONDS
@@ -44,6 +44,10 @@ FAILED_SECONDS: Final = 2.0
 REMEMBERED: Final = 4096
 
 
+_Asker: TypeAlias = tuple[str, str]
+"""A namespace, and in whose name it is asked for there."""
+
+
 class AskingKnown(Protocol):
     """What is known of requests and policies."""
 
@@ -77,9 +81,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What was said of a cause, until the watch tells it or it is worth another try."""
+    """What was said of a cause, until the watch tells it or it is worth another try; small, whatever was refused."""
 
-    cause: Cause
+    asker: _Asker
     asked: Asked
     until: float
 
@@ -108,7 +112,7 @@ class Asking:
         if known is not None:
             return known
         told = self._told.get(cause.hash)
-        if told is not None and time.monotonic() < told.until and not self._is_over(told):
+        if told is not None and time.monotonic() < told.until and not self._is_over(cause.hash, told):
             return told.asked
         running = self._running.get(cause.hash)
         if running is None:
@@ -157,9 +161,9 @@ class Asking:
             return Asked(last.name, State.DENIED, f"{standing(last)}; it is asked again from {rfc3339(again)} on")
         return None
 
-    def _is_over(self, told: _Told) -> bool:
+    def _is_over(self, cause: str, told: _Told) -> bool:
         """Whether the request that was made has ended since, or is spent: then what was said of it is old."""
-        return any(one.name == told.asked.name for one in self.known.made(told.cause.hash))
+        return any(one.name == told.asked.name for one in self.known.made(cause))
 
     async def _make(self, cause: Cause) -> Asked:
         allowing = self._allowing(cause)
@@ -172,7 +176,7 @@ class Asking:
                 del self._making[cause.hash]
         lasting = TOLD_SECONDS if asked.name else FAILED_SECONDS
         self._told.pop(cause.hash, None)
-        self._told[cause.hash] = _Told(cause, asked, time.monotonic() + lasting)
+        self._told[cause.hash] = _Told(_asker(cause), asked, time.monotonic() + lasting)
         if len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
         return asked
@@ -182,12 +186,13 @@ class Asking:
         if not allowing:
             return Asked("", None, self._nobody(cause))
         waiting = {one.name for one in self.known.permits(cause.namespace) if one.cause and _waits_for(one, cause)}
-        waiting |= {making.name() for making in self._making.values() if _same_asker(making, cause)}
+        asker = _asker(cause)
+        waiting |= {making.name() for making in self._making.values() if _asker(making) == asker}
         now = time.monotonic()
         waiting |= {
             told.asked.name
-            for told in self._told.values()
-            if told.asked.waits and now < told.until and _same_asker(told.cause, cause) and not self._is_over(told)
+            for hash_, told in self._told.items()
+            if told.asker == asker and told.asked.waits and now < told.until and not self._is_over(hash_, told)
         }
         if len(waiting) >= WAITING_AT_MOST:
             text = f"{len(waiting)} requests made for {cause.requester.username} wait already: this one was not made"
@@ -313,8 +318,8 @@ def _waits_for(request: Request, cause: Cause) -> bool:
     return request.requester.username == cause.requester.username and state_of(request.record) is not State.ACTIVE
 
 
-def _same_asker(one: Cause, other: Cause) -> bool:
-    return (one.namespace, one.requester.username) == (other.namespace, other.requester.username)
+def _asker(cause: Cause) -> _Asker:
+    return cause.namespace, cause.requester.username
 
 
 def _whom(allowing: Sequence[Policy]) -> str:
