@@ -6,7 +6,7 @@ from typing import Any
 from daypass.app.ports import CONFIG_MAPS, EVENTS, NAMESPACES, Json, Resource, UnavailableError
 from daypass.kube.client import Client
 from daypass.kube.clock import ServerClock
-from daypass.kube.events import QUEUE, Recorder
+from daypass.kube.events import PAUSE_SECONDS, QUEUE, Recorder
 
 ABOUT: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default", "uid": "u"}}
 
@@ -54,5 +54,33 @@ async def test_fake_outage_costs_events_and_nothing_else() -> None:
     task = asyncio.create_task(recorder.run())
     await recorder.drain(10)
     assert lost == QUEUE + 10
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class FakeLog:
+    """A fake API that keeps the reasons of what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def create(self, _resource: Resource, body: Json, _namespace: str = "") -> Json:
+        self.told.append(body["reason"])
+        return body
+
+
+async def test_event_gives_way_to_what_it_tells_of_but_not_at_the_end() -> None:
+    api: Any = FakeLog()
+    recorder = Recorder(api, ServerClock())
+    task = asyncio.create_task(recorder.run())
+    recorder.publish(ABOUT, "AccessGranted", "first")
+    await asyncio.sleep(PAUSE_SECONDS / 2)
+    assert not api.told
+    await asyncio.sleep(PAUSE_SECONDS)
+    assert api.told == ["AccessGranted"]
+    for number in range(100):
+        recorder.publish(ABOUT, "AccessEnded", str(number))
+    await recorder.drain(10 * PAUSE_SECONDS)
+    assert len(api.told) == 101
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

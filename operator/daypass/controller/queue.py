@@ -57,7 +57,8 @@ class Queue:
         self._again: set[Work] = set()
         self._failures: dict[Work, int] = {}
         self._waiting: dict[Work, asyncio.TimerHandle] = {}
-        self._wake = asyncio.Event()
+        self._ready = asyncio.Semaphore(0)
+        """Wakes one worker for one piece of work: two dozen that wake up for nothing cost as much as the work."""
         self._closed = False
 
     def put(self, work: Work) -> None:
@@ -68,8 +69,9 @@ class Queue:
         if work in self._busy:
             self._again.add(work)
             return
-        self._lanes[work.task][work.name] = None
-        self._wake.set()
+        if work.name not in self._lanes[work.task]:
+            self._lanes[work.task][work.name] = None
+            self._ready.release()
 
     def __len__(self) -> int:
         """How much waits."""
@@ -77,12 +79,12 @@ class Queue:
 
     async def work(self) -> None:
         """One worker; until ``close``, and then what it has begun."""
-        while not self._closed:
+        while True:
+            await self._ready.acquire()
+            if self._closed:
+                self._ready.release()  # for the next worker
+                return
             work = self._next()
-            if work is None:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
             self._busy.add(work)
             try:
                 await self._handler(work)
@@ -99,17 +101,14 @@ class Queue:
     def close(self) -> None:
         """No more is begun."""
         self._closed = True
-        self._wake.set()
+        self._ready.release()
         for timer in self._waiting.values():
             timer.cancel()
         self._waiting.clear()
 
-    def _next(self) -> Work | None:
-        for task, lane in self._lanes.items():
-            for name in lane:
-                del lane[name]
-                return Work(task, name)
-        return None
+    def _next(self) -> Work:
+        task, lane = next((task, lane) for task, lane in self._lanes.items() if lane)
+        return Work(task, lane.popitem(last=False)[0])
 
     def _failed(self, work: Work, error: Exception) -> None:
         count = self._failures[work] = self._failures.get(work, 0) + 1

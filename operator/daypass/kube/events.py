@@ -21,7 +21,8 @@ QUEUE: Final = 2000
 REPEAT_SECONDS: Final = 300.0
 REMEMBERED: Final = 4096
 SENDERS: Final = 2
-"""At once; few, so that a thousand news never stand in the way of a grant."""
+PAUSE_SECONDS: Final = 0.1
+"""What an Event tells of goes first, and what else is to be done: each waits a moment, so long as there is room."""
 MAX_NOTE: Final = 1024
 """Bytes, although the API server's message says characters."""
 MAX_ACTION: Final = 128
@@ -51,6 +52,7 @@ class Recorder:
         self._dropped = dropped
         self._queue: asyncio.Queue[Json] = asyncio.Queue(QUEUE)
         self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._hurries = False
 
     def publish(self, about: Json, reason: str, note: str, *, warning: bool = False) -> bool:
         """Queue an Event on ``about``, any object with kind and metadata; returns at once. False: there is no room."""
@@ -96,6 +98,7 @@ class Recorder:
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is queued to be sent, so long at most; ``run`` must still be running."""
+        self._hurries = True
         try:
             async with asyncio.timeout(seconds):
                 await self._queue.join()
@@ -105,6 +108,8 @@ class Recorder:
     async def _send(self) -> None:
         while True:
             body = await self._queue.get()
+            if not self._hurries and self._queue.qsize() < QUEUE // 2:
+                await asyncio.sleep(PAUSE_SECONDS)
             try:
                 await self._client.create(EVENTS, body, body["metadata"]["namespace"])
             except ApiError as error:
