@@ -272,7 +272,18 @@ def test_a_review_beside_uses_is_stored(bare_cluster: Bed, permit: Json) -> None
     assert note(bare_cluster, permit, {"uses": [a_use("1"), a_use("2")]}).status == 200
 
 
-def test_five_hundred_uses_are_within_what_the_api_server_computes(bare_cluster: Bed, permit: Json) -> None:
+@pytest.mark.parametrize("what", [{"workload": {**WORKLOAD, "maxPods": 2}}, {"action": ACTION}])
+def test_t47_t60_no_more_uses_than_were_approved(bare_cluster: Bed, namespace: str, what: Json) -> None:
+    """A use that a stolen token notes ahead lets its call through for nothing: keys of connections can be foreseen."""
+    body = create(bare_cluster, made(namespace, what), WEBHOOK).json
+    answer = note(bare_cluster, body, {"uses": [a_use("1"), a_use("2"), a_use("3")]})
+    assert answer.status == 403
+    assert "no more uses than the request is for" in answer.message
+    assert note(bare_cluster, body, {"uses": [a_use("1"), a_use("2")]}).status == 200
+
+
+def test_five_hundred_uses_are_within_what_the_api_server_computes(bare_cluster: Bed, namespace: str) -> None:
+    permit = create(bare_cluster, made(namespace, {"workload": {**WORKLOAD, "maxPods": 500}}), WEBHOOK).json
     many = [a_use(f"{number:036}@{number}", name="n" * 60) for number in range(500)]
     assert note(bare_cluster, permit, {"uses": many[:499]}, CONTROLLER).status == 200
     answer = note(bare_cluster, permit, {"uses": many})
