@@ -1,13 +1,12 @@
 """Decides which gates concern a pod, what is needed of an approved request, and what becomes of the pod without one."""
 
-import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from daypass.domain import globs
 from daypass.domain.policy import GateMode, OnMissing, Policy, WorkloadGate
-from daypass.domain.privileges import PROFILES, Finding, Prefilter, of_pod, overlaps
+from daypass.domain.privileges import PROFILES, Finding, of_pod, overlaps
 
 REMEMBERED: Final = 1_024
 """Namespaces, and privileges of each: what was looked up once is looked up again soon."""
@@ -34,7 +33,7 @@ class Demand:
 class NamespaceGates:
     """The gates of one namespace."""
 
-    __slots__ = ("_by_privilege", "_prefilter", "asks_power", "controls", "gates", "holds")
+    __slots__ = ("_by_privilege", "asks_power", "controls", "gates", "holds")
 
     def __init__(self, gates: Iterable[PolicyGate]) -> None:
         self.gates: Final = tuple(gates)
@@ -52,11 +51,10 @@ class NamespaceGates:
         self.asks_power: Final = any(_asks_power(one.gate) for one in self.gates)
         """Whether one of them wants to know what a pod's ServiceAccount may do."""
         self._by_privilege: dict[str, tuple[int, ...]] = {}
-        self._prefilter: Final = _prefilter(self.controls)
 
     def findings(self, pod: Mapping[str, Any]) -> tuple[Finding, ...]:
         """What a pod uses of what some gate speaks of: of most pods nothing, which costs little to see."""
-        return () if self._prefilter.sees_nothing(pod) else of_pod(pod, self.controls)
+        return of_pod(pod, self.controls)
 
     def demands(self, findings: Iterable[Finding]) -> tuple[Demand, ...]:
         """What the gates find in a pod; whether it is an agent's is yet to be seen."""
@@ -79,12 +77,6 @@ class NamespaceGates:
             )
             self._by_privilege[privilege] = known
         return known
-
-
-@functools.lru_cache(maxsize=64)
-def _prefilter(controls: frozenset[str]) -> Prefilter:
-    """One for all namespaces whose gates name the same."""
-    return Prefilter(controls)
 
 
 class GateIndex:

@@ -5,7 +5,6 @@ from daypass.domain.privileges.faults import fault, fault_in_request
 from daypass.domain.privileges.finding import LONGEST_TEXT, Finding
 from daypass.domain.privileges.levels import assess
 from daypass.domain.privileges.patterns import condensed, fits, missing, overlaps
-from daypass.domain.privileges.prefilter import Prefilter
 from daypass.domain.privileges.uses import of_account, of_pod
 
 __all__ = [
@@ -13,7 +12,6 @@ __all__ = [
     "LONGEST_TEXT",
     "PROFILES",
     "Finding",
-    "Prefilter",
     "assess",
     "condensed",
     "fault",

@@ -70,8 +70,9 @@ def _device_uses(pod: Pod) -> Iterator[tuple[str, str]]:
         yield _resource_claim(claim), path
     for found, path in pod.annotations(*_DEVICE_ANNOTATIONS):
         key, value = found if isinstance(found, tuple) else ("", MALFORMED)
-        for device in value.split(",") if key.startswith(_BY_NAME) and isinstance(value, str) else ("",):
-            yield device.strip(), path
+        named = map(str.strip, value.split(",")) if key.startswith(_BY_NAME) and isinstance(value, str) else ("",)
+        for device in dict.fromkeys(named):
+            yield device, path
 
 
 def _is_absent(found: object) -> bool:

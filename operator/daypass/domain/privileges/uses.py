@@ -1,6 +1,7 @@
 """Decides which privileges a pod uses."""
 
-from collections.abc import Collection, Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from daypass.domain.policy import RiskLevel
@@ -10,12 +11,12 @@ from daypass.domain.privileges.finding import Finding, readable
 from daypass.domain.privileges.pod import Pod
 from daypass.domain.privileges.prefilter import Prefilter
 
-_PREFILTERS: Final = {name: Prefilter((name,)) for name in CONTROLS}
+_ALL: Final = frozenset(CONTROLS)
 MOST_VALUES: Final = 128
 """Of one control in one pod: twice as many as a request can name."""
 
 
-def of_pod(pod: Mapping[str, object], names: Collection[str] = CONTROLS) -> tuple[Finding, ...]:
+def of_pod(pod: Mapping[str, object], names: frozenset[str] = _ALL) -> tuple[Finding, ...]:
     """Every privilege of a pod, in the order of the controls; but for what its ServiceAccount may do.
 
     ``names`` are those of the controls to look at, for who cares for no others.
@@ -25,15 +26,21 @@ def of_pod(pod: Mapping[str, object], names: Collection[str] = CONTROLS) -> tupl
     Fail closed: whoever uses more than ``MOST_VALUES`` different values of a control uses the control as a whole. So
     time is linear in the pod's size, and comparing with patterns is bounded (T51).
     """
+    suspects = _prefilter(names).suspects(pod)
+    if not suspects:
+        return ()
     read = Pod.of(pod)
     return tuple(
         dict.fromkeys(
-            finding
-            for name, control in CONTROLS.items()
-            if name in names and not _PREFILTERS[name].sees_nothing(pod)
-            for finding in _uses(control, read)
+            finding for name, control in CONTROLS.items() if name in suspects for finding in _uses(control, read)
         )
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _prefilter(names: frozenset[str]) -> Prefilter:
+    """One for all who ask about the same controls."""
+    return Prefilter(names)
 
 
 def _uses(control: Control, pod: Pod) -> Iterator[Finding]:
