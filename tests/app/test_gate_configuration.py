@@ -15,7 +15,7 @@ from daypass.app.gates import cel
 from daypass.app.gates.budget import unaffordable
 from daypass.app.gates.configurations import terms
 from daypass.app.gates.endpoint import EndpointError, endpoints_from
-from daypass.app.gates.entries import SUFFIX, TooLongError, entries_of, stem, stem_of
+from daypass.app.gates.entries import DOMAIN, HINT, TooLongError, entries_of, stem, stem_of
 from daypass.app.installation.configurations import Endpoint
 from daypass.domain import globs
 from daypass.domain.policy import GateMode
@@ -32,7 +32,7 @@ def both(*policies: Any) -> dict[str, Any]:  # noqa: ANN401 - policies
 
 
 def in_words(kind: str, webhook: dict[str, Any]) -> str:
-    aspect = webhook["name"].removesuffix(SUFFIX).rpartition(".")[2]
+    aspect = webhook["name"].rpartition(HINT)[0].rpartition(".")[2]
     rules = "; ".join(
         " ".join(filter(None, (",".join(rule["operations"]), *rule["apiGroups"], ",".join(rule["resources"]))))
         for rule in webhook["rules"]
@@ -63,7 +63,7 @@ def test_t45_what_all_webhooks_share() -> None:
             assert webhook["clientConfig"] == ENDPOINTS[kind]
             assert (webhook["objectSelector"], webhook["sideEffects"]) == ({}, "NoneOnDryRun")
             assert webhook["timeoutSeconds"] <= 5
-            assert webhook["name"].endswith(SUFFIX)
+            assert webhook["name"].endswith(f"{HINT}daypass-system{DOMAIN}")
             assert not [rule for rule in webhook["rules"] if "*" in (*rule["apiGroups"], *rule["resources"])]
         names = [webhook["name"] for webhook in configuration["webhooks"]]
         assert len(set(names)) == len(names)
@@ -103,9 +103,10 @@ def test_names_of_objects_hold_colons() -> None:
 def test_names_of_webhooks_tell_whose_they_are_and_are_short_enough(name: str) -> None:
     gates = [action("delete :pods") for _ in range(64)]
     policy = a_gate(name, workloads(hold=True), *gates)
-    found = both(policy)
-    webhooks = [webhook for one in found.values() for webhook in one["webhooks"]]
+    found = configurations([policy], ENDPOINTS, "n" * 63)
+    webhooks = [webhook for one in found for webhook in one["webhooks"]]
     assert all(len(webhook["name"]) <= 253 for webhook in webhooks)
+    assert all(len(label) <= 63 for webhook in webhooks for label in webhook["name"].split(".")[-6:])
     assert {stem_of(webhook) for webhook in webhooks} == {stem(name)}
     assert stem(name) != stem(name[:-1] + "c")
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.fake_server import Body, FakeServer
 from daypass.app.gates.configurations import GATES, HOLDS, NEVER, essence
-from daypass.app.gates.entries import entries_of
+from daypass.app.gates.entries import HINT, entries_of
 from daypass.app.gates.keeper import Keeper
 from daypass.app.gates.kept import Kept
 from daypass.app.policies.known import Policies
@@ -92,7 +92,7 @@ class Scene:
         return self.server.objects[(kind.resource.plural, "", kind.name)]
 
     def names(self, kind: Any = GATES) -> list[str]:  # noqa: ANN401 - one of the two
-        return [one["name"].removesuffix(".is-daypass-webhook-up.gate.daypass.dev") for one in self.object(kind)["webhooks"]]  # fmt: skip
+        return [one["name"].rpartition(HINT)[0] for one in self.object(kind)["webhooks"]]  # fmt: skip
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def outside(*namespaces: str, operator: str = "NotIn", key: str = BY_NAME) -> Js
 def a_webhook(bed: Bed, **changes: object) -> Json:
     """One entry as the controller computes it; a change of None takes a field out."""
     stated: Json = {
-        "name": "shop.pods.is-daypass-webhook-up.gate.daypass.dev",
+        "name": "shop.pods.if-unreachable.see-kubectl-get-pods-n.daypass-system.daypass.dev",
         "clientConfig": {"url": f"{bed.webhook_url}/{'a' * 64}"},
         "rules": [a_rule("pods")],
         "failurePolicy": "Fail",

@@ -1,7 +1,7 @@
 """The webhooks of one policy: one for each thing that its gate looks at, under names that tell whose they are.
 
 When the webhook process can't be reached, the API server names the webhook to the caller and says nothing else that
-would help: so the name holds the policy and the question to ask.
+would help: so the name holds the policy and what to look at. It stands in every refusal too.
 """
 
 import hashlib
@@ -17,7 +17,9 @@ from daypass.app.gates.selectors import namespace_selector
 from daypass.app.ports import WORKLOADS, Json
 from daypass.domain.policy import ActionGate, GateMode, OnMissing, Policy, WorkloadGate
 
-SUFFIX: Final = ".is-daypass-webhook-up.gate.daypass.dev"
+HINT: Final = ".if-unreachable.see-kubectl-get-pods-n."
+DOMAIN: Final = ".daypass.dev"
+LONGEST_NAMESPACE: Final = 63
 LONGEST_NAME: Final = 253
 LONGEST_ASPECT: Final = len(".connections") + 4
 LONGEST_EXPRESSION: Final = 60_000
@@ -71,7 +73,7 @@ def entries_of(policy: Policy, terms: Terms) -> Entries:
 
 def stem(policy: str) -> str:
     """The part of a webhook's name that says whose it is: the policy's name, cut where it is too long for that."""
-    room = LONGEST_NAME - len(SUFFIX) - LONGEST_ASPECT
+    room = LONGEST_NAME - LONGEST_ASPECT - len(HINT) - LONGEST_NAMESPACE - len(DOMAIN)
     if len(policy) <= room:
         return policy
     digest = hashlib.sha256(policy.encode()).hexdigest()[:10]
@@ -80,7 +82,7 @@ def stem(policy: str) -> str:
 
 def stem_of(entry: Json) -> str:
     """Whose a webhook is, by its name."""
-    return str(entry.get("name") or "").removesuffix(SUFFIX).rpartition(".")[0]
+    return str(entry.get("name") or "").rpartition(HINT)[0].rpartition(".")[0]
 
 
 def _workload_gates(policy: str, mode: GateMode, gate: WorkloadGate, terms: Terms) -> list[Json]:
@@ -139,7 +141,7 @@ class _Maker:
         given = self.namespaces
         literal = None if given is None or any("*" in one for one in given) else given
         return {
-            "name": f"{stem(self.policy)}.{aspect}{SUFFIX}",
+            "name": f"{stem(self.policy)}.{aspect}{HINT}{self.terms.own_namespace}{DOMAIN}",
             "clientConfig": self.terms.endpoints[self.kind],
             "rules": rules,
             "failurePolicy": _failure_policy(self.mode),

@@ -10,7 +10,7 @@ from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import GateMode, OnMissing
 
-MAX_MESSAGE: Final = 850
+MAX_MESSAGE: Final = 825
 """With what the API server and a Job's controller put before it, an Event's 1,024 characters hold it."""
 _MOST_POLICIES: Final = 4
 _MOST_PRIVILEGES: Final = 400

@@ -18,7 +18,7 @@ from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.policy import GateMode
 from daypass.domain.request import Request, Use
 
-LONGEST: Final = 900
+LONGEST: Final = 875
 """Characters of a message: an Event holds 1024, with what others write around it."""
 SHORTEST: Final = 200
 
