@@ -35,13 +35,20 @@ async def waiting(scene: Scene) -> None:
     assert scene.state() == "AwaitingApproval"
 
 
+def nothing_given(scene: Scene) -> None:
+    """No access, not for a moment, and what was made ready for it meanwhile is gone."""
+    assert not scene.server.count("create", ROLE_BINDINGS)
+    assert not scene.grants.uids()
+    assert not [key for key in scene.server.objects if key[0] in {JOBS.plural, ROLE_BINDINGS.plural}]
+
+
 async def test_t34_policy_deleted_unheard_grants_nothing(scene: Scene) -> None:
     scene.policy()
     scene.server.remove(APPROVAL_POLICIES, "p")
     scene.ask()
     await scene.run()
     assert scene.state() == "Denied"
-    assert not scene.server.count("create", JOBS)
+    nothing_given(scene)
     assert not scene.policies.readable()
 
 
@@ -53,7 +60,7 @@ async def test_t14_policy_edited_unheard_voids_the_approval(scene: Scene) -> Non
     assert scene.state() == "AwaitingApproval"
     assert "0 of 2" in scene.message()
     assert any("the approval of bob is void" in text for text in scene.notes.told)
-    assert not scene.server.count("create", JOBS)
+    nothing_given(scene)
 
 
 async def test_t34_deny_policy_written_unheard_denies(scene: Scene) -> None:
@@ -71,7 +78,7 @@ async def test_t63_policy_that_became_unreadable_unheard_stops_granting(scene: S
     await scene.run()
     assert scene.state() == "Undecided"
     assert "odd" in scene.message()
-    assert not scene.server.count("create", JOBS)
+    nothing_given(scene)
     gone = scene.server.remove(APPROVAL_POLICIES, "odd")
     assert scene.policies.drop("odd", gone["metadata"]["uid"])
     await scene.run()
@@ -84,7 +91,39 @@ async def test_policies_that_cannot_be_read_grant_nothing(scene: Scene) -> None:
     scene.server.broken["list", APPROVAL_POLICIES.plural] = UnavailableError("no answer")
     with pytest.raises(UnavailableError):
         await scene.run()
-    assert not scene.server.count("create", JOBS)
+    nothing_given(scene)
+
+
+async def test_what_access_hangs_on_is_made_while_its_conditions_are_read(scene: Scene) -> None:
+    scene.policy()
+    scene.ask()
+    order: list[str] = []
+    scene.server.before["list", APPROVAL_POLICIES.plural] = lambda: order.append("read")
+    scene.server.before["create", JOBS.plural] = lambda: order.append("Job")
+    scene.server.before["create", ROLE_BINDINGS.plural] = lambda: order.append("binding")
+    await scene.run()
+    assert sorted(order[:2]) == ["Job", "read"]
+    assert order[2] == "binding"
+    assert scene.server.calls.index(("create", JOBS.plural)) < scene.server.calls.index(
+        ("create", ROLE_BINDINGS.plural)
+    )
+    assert scene.server.count("create", JOBS) == 1
+
+
+async def test_t37_reads_that_fail_take_nothing_from_a_grant_that_a_killed_controller_made(scene: Scene) -> None:
+    scene.policy()
+    scene.ask()
+    scene.server.broken["patch", ACCESS_REQUESTS.plural] = UnavailableError("killed before it wrote this down")
+    with pytest.raises(UnavailableError):
+        await scene.run()
+    scene.server.broken = {("list", APPROVAL_POLICIES.plural): UnavailableError("no answer")}
+    with pytest.raises(UnavailableError):
+        await scene.run()
+    assert not scene.server.count("delete", JOBS)
+    scene.server.broken.clear()
+    await scene.run()
+    assert scene.state() == "Active"
+    assert scene.server.count("create", ROLE_BINDINGS) == 1
 
 
 async def test_reads_of_a_grant_are_few_and_shared(scene: Scene) -> None:
@@ -112,7 +151,7 @@ async def test_t61_key_that_was_taken_back_voids_the_approval_at_once(scene: Sce
     await scene.run()
     assert scene.state() == "AwaitingApproval"
     assert f"ReviewVoid: Reviews signed by key {KEY} are void: it is not published." in scene.notes.told
-    assert not scene.server.count("create", JOBS)
+    nothing_given(scene)
 
 
 async def test_t61_without_the_published_keys_nothing_is_granted(scene: Scene) -> None:
@@ -122,7 +161,7 @@ async def test_t61_without_the_published_keys_nothing_is_granted(scene: Scene) -
     scene.server.broken["get", CONFIG_MAPS.plural] = ApiError("forbidden", 403)
     with pytest.raises(ApiError):
         await scene.run()
-    assert not scene.server.count("create", JOBS)
+    nothing_given(scene)
 
 
 async def test_no_review_is_called_void_before_the_keys_were_read(scene: Scene) -> None:
@@ -142,6 +181,7 @@ async def test_limit_on_active_grants_holds_for_those_approved_at_one_instant(sc
         scene.ask(name, **given)
     await scene.run("one", "two")
     assert sorted([scene.state("one"), scene.state("two")]) == sorted(["Scheduled" if given else "Active", "Denied"])
+    assert scene.server.count("create", JOBS) == (0 if given else 1), "none is made for who may not have it"
 
 
 async def test_limit_that_came_unheard_makes_requests_go_one_by_one(scene: Scene) -> None:
@@ -234,7 +274,7 @@ async def test_request_that_changed_meanwhile_is_judged_again(scene: Scene) -> N
     scene.review(ReviewDecision.DENY, heard=False)
     await scene.run()
     assert scene.state() == "Denied"
-    assert not scene.server.count("create", JOBS)
+    nothing_given(scene)
 
 
 async def test_conflicts_without_end_are_left_to_the_queue(scene: Scene) -> None:

@@ -5,7 +5,7 @@ Whatever happens between two calls, the next run goes on from what is there (T37
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -152,17 +152,26 @@ class Reconciler:
         if not (newly or outcome.state in {State.ACTIVE, State.FAILED} or outcome.wants.chain):
             return await self._settle(request, version, current, outcome, judgement)
         async with self._one_by_one(request, judgement):
-            return await self._begin(request, version, judgement)
+            return await self._begin(request, version, judgement, outcome)
 
-    async def _begin(self, request: Request, version: str, earlier: Judgement) -> datetime | None:
+    async def _begin(self, request: Request, version: str, earlier: Judgement, likely: Outcome) -> datetime | None:
         """Approve, grant, or fail for good: on live reads of all that it depends on only (T14, T22, T34, T61)."""
-        body, around, *_ = await asyncio.gather(
-            self._unchanged(request, version),
-            self._around(request, live=True),
-            self.refresh_policies(),
-            self.judge.ballots.renew(request),
-        )
+        preparing = asyncio.create_task(self._prepare(request, earlier, likely))
+        try:
+            body, around, *_ = await asyncio.gather(
+                self._unchanged(request, version),
+                self._around(request, live=True),
+                self.refresh_policies(),
+                self.judge.ballots.renew(request),
+            )
+        except BaseException as error:
+            if await preparing and not isinstance(error, ConflictError):
+                # Its time would run while we can't know whether there is access.
+                await self.writer.clear(request.uid)
+            raise
+        await preparing
         if body is None:
+            await self.writer.clear(request.uid)
             return None
         judgement = await self.judge.judge(request, around, self.clock.now())
         if judgement.counts_peers and not earlier.counts_peers:
@@ -170,6 +179,18 @@ class Reconciler:
             raise ConflictError(message)
         outcome = self._answer(request, judgement)
         return await self._settle(request, version, body.get("status") or {}, outcome, judgement)
+
+    async def _prepare(self, request: Request, judgement: Judgement, likely: Outcome) -> bool:
+        """Make what the access will hang on while its conditions are read; whether anything was begun.
+
+        A Job without a binding gives nothing. If nothing comes of it, the plan of what should be there takes it away
+        again. What fails here is done, or told, in its turn.
+        """
+        if not likely.wants.binding or judgement.counts_peers or self.grants.observed(request.uid) != Observed():
+            return False
+        with suppress(ApiError, GrantError):
+            await self.writer.apply(request, replace(likely.wants, binding=False))
+        return True
 
     async def _unchanged(self, request: Request, version: str) -> Json | None:
         """The request, read live; None if it is gone. Raises ConflictError if it is not what was judged (T34)."""
