@@ -92,3 +92,30 @@ def test_t49_many_at_once(shop: Gated) -> None:
         statuses = {one.result().status for one in flood}
     assert statuses <= {201, 403, 500, 503}
     _up(shop)
+
+
+def test_t49_shapes_whose_parts_multiply_cost_their_sum(shop: Gated) -> None:
+    """What the API server would refuse, too: pods are held before it has looked at them."""
+    shop.gate(on_missing="Hold", privileges=["PrivilegedContainers"])
+    bad = {"name": "app", "image": "registry.example/it:1", "securityContext": {"privileged": True}}
+    many = {f"example.com/a{number}": "" for number in range(8_000)}
+    everything = [{"path": f"p{number}", "fieldRef": {"fieldPath": "metadata.annotations"}} for number in range(8_000)]
+    reader = a_pod("reader", a_spec(containers=[bad], volumes=[{"name": "v", "downwardAPI": {"items": everything}}]))
+    reader["metadata"]["annotations"] = many
+    keys = [{"key": f"b{number}", "operator": "In", "values": ["x"]} for number in range(20_000)]
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    spread |= {
+        "matchLabelKeys": [f"a{number}" for number in range(20_000)],
+        "labelSelector": {"matchExpressions": keys},
+    }
+    spreading = a_pod("spreading", a_spec(containers=[bad], topologySpreadConstraints=[spread]))
+    spreading["metadata"]["labels"] = {f"a{number}": "" for number in range(20_000)}
+    mounts = [{"name": "v", "mountPath": f"/v{number}"} for number in range(10_000)]
+    long = {**bad, "name": "c" * 1_000_000, "volumeMounts": mounts}
+    named = a_pod("named", a_spec(containers=[long], volumes=[{"name": "v", "configMap": {"name": "m"}}]))
+    for pod in (reader, spreading, named):
+        started = time.monotonic()
+        answer = shop.create("pods", pod)
+        assert time.monotonic() - started < 10, pod["metadata"]["name"]
+        assert answer.status in {201, 413, 422, 500}, answer.message
+        _up(shop)

@@ -226,3 +226,47 @@ def test_a_node_affinity_that_a_daemon_set_requires_is_in_none_of_its_pods() -> 
 )
 def test_no_object_looks_like_a_number(first: object, second: object) -> None:
     assert digest({"spec": {"n": first}}) != digest({"spec": {"n": second}})
+
+
+class Counted(str):
+    """A text that counts with how many it is compared."""
+
+    __slots__ = ()
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_t49_many_selectors_and_many_keys_cost_their_sum_and_not_their_product() -> None:
+    expressions = [{"key": Counted(f"k{number}"), "operator": "In", "values": ["x"]} for number in range(300)]
+    term = {
+        "matchLabelKeys": [f"a{number}" for number in range(300)],
+        "labelSelector": {"matchExpressions": expressions},
+    }
+    labels = {f"a{number}": "x" for number in range(300)}
+    Counted.comparisons = 0
+    projection({"metadata": {"labels": labels}, "spec": {"topologySpreadConstraints": [term]}})
+    assert Counted.comparisons <= 300
+
+
+class Walked(dict[str, str]):
+    """Annotations that count how often somebody goes through all of them."""
+
+    walks = 0
+
+    def items(self) -> Any:  # noqa: ANN401 - as dict has it
+        self.walks += 1
+        return super().items()
+
+
+def test_t49_annotations_that_a_thousand_files_have_all_of_are_gone_through_once() -> None:
+    annotations = Walked({f"a{number}": "" for number in range(1000)})
+    everything = [{"path": f"p{number}", "fieldRef": {"fieldPath": "metadata.annotations"}} for number in range(1000)]
+    volume = {"name": "v", "downwardAPI": {"items": everything}}
+    found = projection({"metadata": {"annotations": annotations}, "spec": {"volumes": [volume]}})
+    assert len(found["metadata"]["annotations"]) == 1000
+    assert annotations.walks <= 3

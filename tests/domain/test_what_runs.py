@@ -1,6 +1,7 @@
 """What an approver reads of a pod: every program, where its code comes from, and nothing that hides anything."""
 
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,17 @@ def test_t15_whatever_a_pod_says_fits_a_field_of_plain_text() -> None:
         assert is_plain(text), hex(code)
         assert text.encode()
     assert escaped("Grüße, 世界") == "Grüße, 世界"
+
+
+def test_t49_a_name_of_a_megabyte_is_not_said_with_each_mount() -> None:
+    mounts = [{"name": "v", "mountPath": "/v"}] * 1000
+    container = {"name": "c" * 1_000_000, "image": "i", "volumeMounts": mounts}
+    tracemalloc.start()
+    lines = what_runs({"spec": {"containers": [container], "volumes": [{"name": "v", "configMap": {"name": "m"}}]}})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4_000_000
+    assert "[1000000 characters]" in lines[0]
 
 
 @pytest.mark.parametrize(

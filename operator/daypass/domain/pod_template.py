@@ -180,16 +180,25 @@ def _leave_out_merged_selectors(spec: Json, pod: Mapping[str, Any]) -> None:
     """Expressions that the API server adds for ``matchLabelKeys``: they hold values of this pod's labels."""
     labels = _inner(_inner(pod, "metadata"), "labels")
     for term in (*_items(spec, "topologySpreadConstraints"), *_affinity_terms(_inner(spec, "affinity"))):
-        added = [
-            {"key": key, "operator": operator, "values": [labels[key]]}
+        added = {
+            (key, operator, str(labels[key]))
             for keys, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
-            for key in term.get(keys) or ()
+            for key in _words(term, keys)
             if key in labels
-        ]
+        }
         selector = _inner(term, "labelSelector")
         if added and isinstance(selector.get("matchExpressions"), list):
-            kept = [one for one in selector["matchExpressions"] if one not in added]
+            kept = [one for one in selector["matchExpressions"] if _expression(one) not in added]
             _replace_list(selector, "matchExpressions", kept)
+
+
+def _expression(one: object) -> tuple[str, str, str] | None:
+    """Key, operator and value of an expression with one value and nothing else."""
+    match one:
+        case {"key": str(key), "operator": str(operator), "values": [str(value)], **others} if not others:
+            return (key, operator, value)
+        case _:
+            return None
 
 
 def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
@@ -209,10 +218,8 @@ def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
     annotations = obeyed(pod)
     found: dict[str, Json] = {"annotations": annotations} if annotations else {}
     held = any(gate.get("name") == SCHEDULING_GATE for gate in _items(_inner(pod, "spec"), "schedulingGates"))
-    for reference in _field_references(spec):
-        field = _METADATA_FIELD.fullmatch(str(reference.get("fieldPath")))
-        if field is None:
-            continue
+    paths = dict.fromkeys(str(reference.get("fieldPath")) for reference in _field_references(spec))
+    for field in filter(None, map(_METADATA_FIELD.fullmatch, paths)):
         where, only = field[1], field[2]
         values = _inner(_inner(pod, "metadata"), where)
         wanted = values if only is None else {only: values[only]} if only in values else {}
@@ -244,6 +251,11 @@ def _containers(spec: Mapping[str, Any]) -> Iterator[Json]:
 def _items(parent: Mapping[str, Any], key: str) -> list[Json]:
     found = parent.get(key)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _words(parent: Mapping[str, Any], key: str) -> list[str]:
+    found = parent.get(key)
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
 
 def _inner(parent: Mapping[str, Any], key: str) -> Json:

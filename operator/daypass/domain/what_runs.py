@@ -63,6 +63,8 @@ _REFERENCE: Final = re.compile(r"\$\(([^()]*)\)")
 _VARIABLES: Final = 8
 _RISKY_VARIABLES: Final = 24
 _LONGEST_NAME: Final = 40
+_LONGEST_LABEL: Final = 63
+"""Of a container's name, which is a DNS label, but may be anything before the API server has looked at it (T49)."""
 _ROOM: Final = LONGEST_LINE - 32
 """So that how many more there are fits, too."""
 _LONGEST_VALUE: Final = 64
@@ -104,7 +106,7 @@ def _bounded(lines: list[str], limit: int, what: str) -> list[str]:
 
 def _role(kind: str, container: Json) -> str:
     sidecar = kind == "initContainers" and container.get("restartPolicy") == "Always"
-    return f"{'sidecar' if sidecar else _KINDS[kind]} {container.get('name')}"
+    return f"{'sidecar' if sidecar else _KINDS[kind]} {shortened(str(container.get('name')), _LONGEST_LABEL)}"
 
 
 def _programs(role: str, container: Json) -> Iterator[str]:
