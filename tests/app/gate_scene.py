@@ -23,6 +23,7 @@ from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import Policy, RiskLevel
 from daypass.domain.request import Request, Use, WorkloadGrant
+from daypass.domain.risk import Risk
 from daypass.signing.canonical import canonical_json
 from gate_builders import a_gate, workloads
 
@@ -39,7 +40,7 @@ class Scene:
 
     policies: Sequence[Policy] = (a_gate("gate", workloads(SHOP, agents=("/agent",), privileges=("HostPathVolumes",))),)
     server: FakeServer = field(default_factory=FakeServer)
-    power: RiskLevel | None = RiskLevel.LOW
+    power: Risk | None = field(default_factory=lambda: Risk(RiskLevel.LOW))
     unreadable: list[str] = field(default_factory=list)
     covering: list[Request] = field(default_factory=list)
     left: bool = True
@@ -54,7 +55,7 @@ class Scene:
     def pod_gates(self) -> GateIndex:
         return GateIndex(self.policies, {"kube-system"})
 
-    def account_power(self, _namespace: str, _name: str) -> RiskLevel | None:
+    def account_power(self, _namespace: str, _name: str) -> Risk | None:
         return self.power
 
     def unreadable_gates(self) -> Sequence[str]:

@@ -15,6 +15,7 @@ from daypass.app.owners import Owners
 from daypass.app.ports import PODS, Json, UnavailableError
 from daypass.domain.gates import GateIndex
 from daypass.domain.policy import ActionPattern, Gate, GateMode, Policy, RiskLevel, WorkloadGate
+from daypass.domain.risk import Risk
 from daypass.signing.canonical import canonical_json
 
 INTO = ActionPattern(("connect",), ("",), ("pods/exec",))
@@ -35,8 +36,8 @@ class Gates:
     def pod_gates(self) -> GateIndex:
         return self.index
 
-    def account_power(self, _namespace: str, _name: str) -> RiskLevel | None:
-        return RiskLevel.LOW
+    def account_power(self, _namespace: str, _name: str) -> Risk | None:
+        return Risk(RiskLevel.LOW)
 
 
 class Corridor(Scene):

@@ -12,6 +12,7 @@ from daypass.app.ports import REPLICA_SETS, RefusedError, UnavailableError
 from daypass.domain.conditions import State
 from daypass.domain.policy import GateMode, RiskLevel
 from daypass.domain.request import Request
+from daypass.domain.risk import Risk
 from gate_builders import a_gate, workloads
 
 HOLDS = (a_gate("gate", workloads("shop", agents=("/agent",), privileges=("HostPathVolumes",), hold=True)),)
@@ -99,9 +100,9 @@ async def test_t44_what_an_account_may_do_is_not_known_yet() -> None:
     scene = Scene(policies=[a_gate("gate", gate)], power=None)
     answer = await scene.create(a_pod(volumes=[]))
     assert (answer.allowed, answer.decision) == (False, "CouldNotDecide")
-    scene.power = RiskLevel.MEDIUM
+    scene.power = Risk(RiskLevel.MEDIUM)
     assert (await scene.create(a_pod(volumes=[]))).decision == "NotGated"
-    scene.power = RiskLevel.CRITICAL
+    scene.power = Risk(RiskLevel.CRITICAL)
     assert "ServiceAccountPower:Critical (spec.serviceAccountName=agent)" in (await scene.create(a_pod())).message
 
 

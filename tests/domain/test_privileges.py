@@ -9,6 +9,7 @@ from daypass.domain import privileges
 from daypass.domain.policy import RiskLevel
 from daypass.domain.privileges import CONTROLS, Finding
 from daypass.domain.privileges.uses import MOST_VALUES
+from daypass.domain.risk import Risk
 from domain.pod_cases import KINDS, Case, cases
 
 CASES = cases("baseline", "restricted", "beyond")
@@ -50,10 +51,18 @@ def test_a_pod_without_containers_uses_nothing() -> None:
 
 
 def test_what_an_account_may_do_counts_from_high_on() -> None:
-    assert privileges.of_account(RiskLevel.MEDIUM, "agent") == ()
-    assert [finding.text for finding in privileges.of_account(RiskLevel.HIGH, "agent")] == ["ServiceAccountPower:High"]
-    (finding,) = privileges.of_account(RiskLevel.CRITICAL, "root")
-    assert finding == Finding("ServiceAccountPower", "Critical", "spec.serviceAccountName=root")
+    assert privileges.of_account(Risk(RiskLevel.MEDIUM), "agent") == ()
+    high = privileges.of_account(Risk(RiskLevel.HIGH), "agent")
+    assert [finding.text for finding in high] == ["ServiceAccountPower:High"]
+    (finding,) = privileges.of_account(Risk(RiskLevel.CRITICAL, ("ClusterRoleBinding all gives it", "more")), "root")
+    path = "spec.serviceAccountName=root: ClusterRoleBinding all gives it"
+    assert finding == Finding("ServiceAccountPower", "Critical", path)
+
+
+def test_t15_t49_what_gives_an_account_its_power_is_short_and_on_one_line() -> None:
+    (finding,) = privileges.of_account(Risk(RiskLevel.HIGH, (f"RoleBinding a\n{'b' * 900}",)), "agent")
+    assert len(finding.path) < 300
+    assert "\n" not in finding.path
 
 
 @pytest.mark.parametrize(

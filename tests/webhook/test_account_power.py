@@ -35,7 +35,13 @@ class _Rbac:
         cache._take({"metadata": self._metadata(name, namespace), "roleRef": reference, "subjects": [subject]})
 
     def of_agent(self, namespace: str = "shop") -> RiskLevel | None:
-        return self.power.of(namespace, "agent")
+        risk = self.power.of(namespace, "agent")
+        return None if risk is None else risk.level
+
+    def why(self) -> str:
+        risk = self.power.of("shop", "agent")
+        assert risk is not None
+        return "; ".join(risk.findings)
 
     def _metadata(self, name: str, namespace: str) -> dict[str, str]:
         self._version += 1
@@ -95,6 +101,19 @@ def test_the_gravest_counts_of_every_namespace_and_of_the_cluster(rbac: _Rbac) -
     assert rbac.of_agent() is RiskLevel.HIGH
     rbac.bind("all", AGENT, "c")
     assert rbac.of_agent() is RiskLevel.CRITICAL
+
+
+def test_it_is_said_which_rule_of_which_binding_gives_the_power(rbac: _Rbac) -> None:
+    rbac.bind("view", AGENT, "a", namespace="shop")
+    assert rbac.why() == ""
+    rbac.bind("edit", AGENT, "b", namespace="shop")
+    assert rbac.why() == "RoleBinding shop/b gives ClusterRole edit, which may run workloads as other ServiceAccounts: create pods"  # fmt: skip
+    rbac.role("root", ALL, namespace="bank")
+    rbac.bind("root", {"kind": "Group", "name": "system:serviceaccounts"}, "c", namespace="bank", kind="Role")
+    assert rbac.why() == "RoleBinding bank/c gives Role bank/root, which may do everything: * *.*"
+    rbac.bind("odd", AGENT, "z")
+    rbac.role("odd", "nonsense")
+    assert rbac.why() == "ClusterRoleBinding z gives ClusterRole odd, which can't be read"
 
 
 def test_a_role_of_a_namespace_is_another_than_a_cluster_role_of_its_name(rbac: _Rbac) -> None:

@@ -1,4 +1,4 @@
-"""How much ServiceAccounts may do, out of RBAC's own objects (T44): a level for each role, and who holds which."""
+"""How much ServiceAccounts may do, out of RBAC's own objects (T44): the risk of each role, and who holds which."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,13 +9,15 @@ from daypass.api import convert
 from daypass.app.ports import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES, Json
 from daypass.domain import names
 from daypass.domain.policy import RiskLevel
-from daypass.domain.risk import assess
+from daypass.domain.risk import Risk, assess
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 
 ALL_ACCOUNTS: Final = "system:serviceaccounts"
 EVERYBODY: Final = "system:authenticated"
 REMEMBERED: Final = 4_096
+NONE: Final = Risk(RiskLevel.LOW)
+UNREADABLE: Final = Risk(RiskLevel.CRITICAL, ("can't be read",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +34,16 @@ class AccountPower:
     """The risk of all that a ServiceAccount may do anywhere, by itself or as a member of a group.
 
     Rule: the gravest role that a binding of any namespace gives it, judged as grants are. A role that can't be read
-    counts as Critical, one that does not exist gives nothing. Watched only once a gate wants it: RBAC's objects are
-    many.
+    counts as Critical, one that does not exist gives nothing. From High on it is said which binding gives the role,
+    and which of its rules is the gravest. Watched only once a gate wants it: RBAC's objects are many.
     """
 
     def __init__(self, client: Client) -> None:
         self._holdings: dict[str, dict[str, str]] = {}
-        self._remembered: dict[str, RiskLevel] = {}
+        self._remembered: dict[str, Risk] = {}
         self._wanted = asyncio.Event()
-        self._roles = Cache(client, ROLES, keep=_level, changed=self._role_changed)
-        self._cluster_roles = Cache(client, CLUSTER_ROLES, keep=_level, changed=self._role_changed)
+        self._roles = Cache(client, ROLES, keep=_risk, changed=self._role_changed)
+        self._cluster_roles = Cache(client, CLUSTER_ROLES, keep=_risk, changed=self._role_changed)
         self._bindings = Cache(client, ROLE_BINDINGS, keep=_binding, changed=self.binding_changed)
         self._cluster_bindings = Cache(client, CLUSTER_ROLE_BINDINGS, keep=_binding, changed=self.binding_changed)
 
@@ -66,7 +68,7 @@ class AccountPower:
             for cache in self.caches:
                 tasks.create_task(cache.run())
 
-    def of(self, namespace: str, name: str) -> RiskLevel | None:
+    def of(self, namespace: str, name: str) -> Risk | None:
         """How much that ServiceAccount may do; None while not all was listed, or a binding can't be read."""
         if (
             not all(cache.synced.is_set() for cache in self.caches)
@@ -85,19 +87,22 @@ class AccountPower:
             known = self._remembered[username] = self._gravest(username, namespace)
         return known
 
-    def _gravest(self, username: str, namespace: str) -> RiskLevel:
+    def _gravest(self, username: str, namespace: str) -> Risk:
         holders = (username, f"/{ALL_ACCOUNTS}", f"/{ALL_ACCOUNTS}:{namespace}", f"/{EVERYBODY}")
-        roles = {role for holder in holders for role in self._holdings.get(holder, {}).values()}
-        return max(map(self._level, roles), default=RiskLevel.LOW)
+        held = (
+            (*pair, self._of_role(pair[1])) for holder in holders for pair in self._holdings.get(holder, {}).items()
+        )
+        binding, role, risk = max(held, key=lambda one: (one[2].level, one[0]), default=("", "", NONE))
+        by = f"{_called(binding, 'Binding')} gives {_called(role)}"
+        return Risk(risk.level, tuple(f"{by}, which {finding}" for finding in risk.findings))
 
-    def _level(self, role: str) -> RiskLevel:
+    def _of_role(self, role: str) -> Risk:
         namespace, _, name = role.rpartition("/")
         cache = self._roles if namespace else self._cluster_roles
         if role in cache.faults:
             # Fail closed: what a role gives that can't be read is not known.
-            return RiskLevel.CRITICAL
-        level = cache.get(namespace, name)
-        return RiskLevel.LOW if level is None else level
+            return UNREADABLE
+        return cache.get(namespace, name) or NONE
 
     def binding_changed(self, key: str, old: _Binding | None, new: _Binding | None) -> None:
         """Keep who holds what; a RoleBinding and a ClusterRoleBinding never have the same key."""
@@ -111,12 +116,19 @@ class AccountPower:
             for holder in new.holders:
                 self._holdings.setdefault(holder, {})[key] = new.role
 
-    def _role_changed(self, _key: str, _old: RiskLevel | None, _new: RiskLevel | None) -> None:
+    def _role_changed(self, _key: str, _old: Risk | None, _new: Risk | None) -> None:
         self._remembered.clear()
 
 
-def _level(body: Json) -> RiskLevel:
-    return assess(convert.role_from(body).rules).level
+def _risk(body: Json) -> Risk:
+    """Of a role: with the gravest of what it allows, where somebody asks for that."""
+    found = assess(convert.role_from(body).rules)
+    return Risk(found.level, found.findings[:1] if found.level >= RiskLevel.HIGH else ())
+
+
+def _called(key: str, what: str = "") -> str:
+    """A binding or a role of RBAC, as kubectl would find it."""
+    return f"Role{what} {key}" if "/" in key else f"ClusterRole{what} {key}"
 
 
 def _binding(body: Json) -> _Binding | None:

@@ -15,10 +15,11 @@ from daypass.domain.conditions import FINAL, State, state_of
 from daypass.domain.duplicates import equality_key, is_pending
 from daypass.domain.gates import GateIndex, asks_power
 from daypass.domain.identity import Identity
-from daypass.domain.policy import Policy, RiskLevel
+from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import ActionGrant, Agent, Record, Request, WorkloadGrant
 from daypass.domain.review import Review, ReviewDecision
+from daypass.domain.risk import Risk
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 from daypass.signing.reviews import ReviewVerifier
@@ -136,8 +137,8 @@ class Known:
         """The requests that Daypass made for that cause; of those that have ended only what they came to is known."""
         return tuple(self._made.get(cause, {}).values())
 
-    def account_power(self, namespace: str, name: str) -> RiskLevel | None:
-        """How much a ServiceAccount may do; None while that is not known."""
+    def account_power(self, namespace: str, name: str) -> Risk | None:
+        """How much a ServiceAccount may do, and by which binding; None while that is not known."""
         return self._power.of(namespace, name)
 
     def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:

@@ -4,14 +4,17 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.policy import RiskLevel
 from daypass.domain.privileges.control import Control
 from daypass.domain.privileges.controls import CONTROLS
 from daypass.domain.privileges.finding import Finding, readable
 from daypass.domain.privileges.pod import Pod
 from daypass.domain.privileges.prefilter import Prefilter
+from daypass.domain.risk import Risk
 
 _ALL: Final = frozenset(CONTROLS)
+LONGEST_WHY: Final = 240
 MOST_VALUES: Final = 128
 """Of one control in one pod: twice as many as a request can name."""
 
@@ -54,8 +57,12 @@ def _uses(control: Control, pod: Pod) -> Iterator[Finding]:
         yield Finding(control.name, value, path)
 
 
-def of_account(level: RiskLevel, name: str) -> tuple[Finding, ...]:
-    """The privilege of running as a ServiceAccount whose roles come to that risk: none below High."""
-    if level < RiskLevel.HIGH:
+def of_account(risk: Risk, name: str) -> tuple[Finding, ...]:
+    """The privilege of running as a ServiceAccount whose roles come to that risk: none below High.
+
+    Where the pod says so is followed by what gives it the power, so that an approver can judge.
+    """
+    if risk.level < RiskLevel.HIGH:
         return ()
-    return (Finding("ServiceAccountPower", level.label, f"spec.serviceAccountName={name}"),)
+    why = "".join(f": {shortened(escaped(finding), LONGEST_WHY)}" for finding in risk.findings[:1])
+    return (Finding("ServiceAccountPower", risk.level.label, f"spec.serviceAccountName={name}{why}"),)

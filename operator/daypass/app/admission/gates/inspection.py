@@ -14,9 +14,10 @@ from daypass.domain.expressions import UndecidedError
 from daypass.domain.gates import Demand, GateIndex, NamespaceGates
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
-from daypass.domain.policy import GateMode, OwnerKind, RiskLevel
+from daypass.domain.policy import GateMode, OwnerKind
 from daypass.domain.privileges import Finding, of_account
 from daypass.domain.request import OwnerReference
+from daypass.domain.risk import Risk
 from daypass.domain.what_runs import what_runs
 
 DEFAULT_ACCOUNT: Final = "default"
@@ -32,8 +33,8 @@ class GatesKnown(Protocol):
         """The gates for pods, by namespace."""
         ...
 
-    def account_power(self, namespace: str, name: str) -> RiskLevel | None:
-        """How much a ServiceAccount may do; None while that is not known."""
+    def account_power(self, namespace: str, name: str) -> Risk | None:
+        """How much a ServiceAccount may do, and by which binding; None while that is not known."""
         ...
 
 
@@ -179,11 +180,11 @@ class Inspection:
     def _power(self, gates: NamespaceGates, namespace: str, account: str) -> tuple[Finding, ...]:
         if not gates.asks_power:
             return ()
-        level = self.known.account_power(namespace, account)
-        if level is None:
+        risk = self.known.account_power(namespace, account)
+        if risk is None:
             # Fail closed: what the ServiceAccount may do decides here, and it is not known.
             raise UndecidedError(f"what ServiceAccount {account} may do is not known yet: try again in a moment")
-        return of_account(level, account)
+        return of_account(risk, account)
 
 
 def account_of(pod: Json) -> str:
