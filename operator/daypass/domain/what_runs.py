@@ -278,9 +278,9 @@ def _words(parent: Json, key: str) -> list[str]:
 
 def _items(parent: Json, key: str) -> list[Json]:
     found = parent.get(key)
-    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _inner(parent: Json, key: str) -> Json:
     found = parent.get(key)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}

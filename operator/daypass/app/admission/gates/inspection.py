@@ -11,7 +11,7 @@ from daypass.app.ports import Canonical, Json
 from daypass.domain.agents import Signs, is_agents, is_by_agents
 from daypass.domain.authors import NOBODY_KNOWS, Authors, is_known_controller, is_mirror
 from daypass.domain.expressions import UndecidedError
-from daypass.domain.gates import Demand, GateIndex, NamespaceGates
+from daypass.domain.gates import Demand, GateIndex, NamespaceGates, asks, of_mode
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import GateMode, OwnerKind
@@ -53,6 +53,11 @@ class Finds:
     def enforced(self) -> bool:
         """Whether a gate that it falls under, or may fall under, would stop it."""
         return any(demand.by.mode is GateMode.ENFORCE for demand in (*self.agents, *self.open))
+
+    @property
+    def ask(self) -> bool:
+        """Whether Daypass may make a request where none covers it."""
+        return asks(of_mode((*self.agents, *self.open), GateMode.ENFORCE), waits=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +128,12 @@ class Inspection:
         return Finds(findings, signs, tuple(agents), tuple(others))
 
     def look(
-        self, pod: Json, namespace: str, caller: Identity, *, made_earlier: bool = False
+        self, pod: Json, namespace: str, caller: Identity, *, made_earlier: bool = False, may_ask: bool = False
     ) -> PartialInspection | None:
         """What can be seen of a pod at once; None where no gate concerns it. Raises UndecidedError.
 
-        ``caller`` is who makes the pod; of one that was ``made_earlier``, who changes it or goes into it now.
+        ``caller`` is who makes the pod; of one that was ``made_earlier``, who changes it or goes into it now. What it
+        runs is told only where a request for it may be made.
         """
         found = self._demands(pod, namespace, caller)
         if found is None:
@@ -151,7 +157,7 @@ class Inspection:
             authors_unknown=False,
             owner=None,
             caller=caller,
-            runs=what_runs(pod),
+            runs=what_runs(pod) if may_ask and finds.ask else (),
         )
         return PartialInspection(finds, facts, controller, made_earlier)
 

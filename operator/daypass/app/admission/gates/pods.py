@@ -132,7 +132,9 @@ def _begin(call: Call, pod: Json, needs: PodGate, before: Json | None = None) ->
         # Fail closed: nobody knows whether the gate of that policy concerns this pod (T63).
         return _undecided(f"policy {unreadable[0]} can't be read, and its gate may concern this pod")
     try:
-        partial = needs.inspection.look(pod, call.namespace, call.caller, made_earlier=before is not None)
+        partial = needs.inspection.look(
+            pod, call.namespace, call.caller, made_earlier=before is not None, may_ask=not call.dry_run
+        )
         if partial is not None and before is not None and needs.inspection.runs_the_same(partial, before):
             return allow("RunsTheSame")
     except (UndecidedError, ValueError) as error:
