@@ -166,6 +166,13 @@ def test_t44_bindings_come_for_whom_they_named_before(house: Gatehouse) -> None:
     house.bed.request("DELETE", f"{path}/probe")
 
 
+def test_t58_a_namespace_is_of_no_namespace_and_an_agent_of_any_may_delete_it(house: Gatehouse) -> None:
+    """A call on a Namespace has its name where other calls have the namespace of their object."""
+    installed(house, action("delete :namespaces", "shop", by=("/agent",)))
+    assert house.reached("DELETE", "/api/v1/namespaces/shop-eu", who="shop/agent") == ["DELETE namespaces"]
+    assert house.reached("DELETE", "/api/v1/namespaces/shop-eu", who="shop/robot") == []
+
+
 def test_subresources_and_what_belongs_to_no_namespace(house: Gatehouse) -> None:
     installed(
         house,

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from daypass.app.gates import cel
 from daypass.app.gates.conditions import Condition, within
-from daypass.app.gates.people import CALLER, CALLERS_GROUPS, EVERYBODY, People
+from daypass.app.gates.people import CALLER, CALLERS_GROUPS, EVERYBODY, NOWHERE, People
 from daypass.domain import names
 from daypass.domain.action_patterns import PROXIES
 from daypass.domain.policy import ActionGate
@@ -93,11 +93,14 @@ def _listed_or_sets_an_owner(gate: ActionGate) -> str:
 def _namespace(gate: ActionGate) -> str:
     if "*" in gate.namespaces or literal_namespaces(gate) is not None:
         return cel.TRUE
-    fit = cel.fits("request.namespace", gate.namespaces)
-    whole = (
-        "request.resource.group == '' && request.resource.resource == 'namespaces'" if _is_of_namespaces(gate) else ""
-    )
-    return cel.either("!has(request.namespace)", *([whole] if whole else []), fit)
+    return cel.either(_nowhere(gate), cel.fits("request.namespace", gate.namespaces))
+
+
+def _nowhere(gate: ActionGate) -> str:
+    """CEL for whether the object is in no namespace, which a Namespace is not either."""
+    if not _is_of_namespaces(gate):
+        return NOWHERE
+    return cel.either(NOWHERE, "request.resource.group == '' && request.resource.resource == 'namespaces'")
 
 
 def _name(gate: ActionGate) -> str:
@@ -113,7 +116,7 @@ def _name(gate: ActionGate) -> str:
 def _caller(gate: ActionGate) -> str:
     if gate.by is None:
         return cel.TRUE
-    return People.of(gate.by).among(f"[{CALLER}]", CALLERS_GROUPS)
+    return People.of(gate.by).among(f"[{CALLER}]", CALLERS_GROUPS, _nowhere(gate))
 
 
 def _binding(gate: ActionGate) -> str:

@@ -11,6 +11,8 @@ from daypass.domain.policy import IdentityPattern
 CALLER: Final = "request.userInfo.username"
 CALLERS_GROUPS: Final = "(has(request.userInfo.groups) ? request.userInfo.groups : [])"
 NAMESPACE: Final = "(has(request.namespace) ? request.namespace : '')"
+NOWHERE: Final = "!has(request.namespace)"
+"""CEL for whether the object is in no namespace; a call on a Namespace has its name there."""
 ACCOUNTS: Final = "system:serviceaccounts"
 EVERYBODY: Final = ("system:authenticated", "system:unauthenticated")
 
@@ -48,22 +50,22 @@ class People:
             neighbours=tuple(one.name for one in accounts if not one.namespace),
         )
 
-    def username(self, term: str) -> str:
-        """CEL for whether a username fits. Where a call has no namespace, a neighbour is one of any."""
+    def username(self, term: str, nowhere: str = NOWHERE) -> str:
+        """CEL for whether a username fits. Where an object is in no namespace, a neighbour is one of any."""
         neighbour = cel.FALSE
         if self.neighbours:
             home = f"{term}.startsWith({cel.quoted(names.SERVICE_ACCOUNT_PREFIX)} + request.namespace + ':')"
             wanted = [names.service_account_username("*", name) for name in self.neighbours]
-            neighbour = cel.both(f"!has(request.namespace) || {home}", cel.fits(term, wanted))
+            neighbour = cel.both(cel.either(nowhere, home), cel.fits(term, wanted))
         return cel.either(cel.fits(term, self.usernames), neighbour)
 
     def group(self, term: str) -> str:
         """CEL for whether a group fits."""
         return cel.fits(term, self.groups)
 
-    def among(self, usernames: str, groups: str) -> str:
+    def among(self, usernames: str, groups: str, nowhere: str = NOWHERE) -> str:
         """CEL for whether one of a list of usernames, or of a list of groups, fits."""
-        by_name, by_group = self.username("who"), self.group("who")
+        by_name, by_group = self.username("who", nowhere), self.group("who")
         return cel.either(
             cel.FALSE if by_name == cel.FALSE else f"{usernames}.exists(who, {by_name})",
             cel.FALSE if by_group == cel.FALSE else f"{groups}.exists(who, {by_group})",
