@@ -142,6 +142,8 @@ def test_t41_a_namespace_is_covered_from_its_first_moment_and_its_labels_change_
         ({"metadata": {"annotations": {"daypass.dev/authors": "eve"}}}, True),
         ({"metadata": {"annotations": {"cdi.k8s.io/gpus": "nvidia.com/gpu=all"}}}, True),
         ({"metadata": {"annotations": {"devices.nri.io/container.it": "- path: /dev/fuse"}}}, True),
+        ({"metadata": {"annotations": {"seccomp-profile.crio.io/POD": "unconfined"}}}, True),
+        ({"metadata": {"annotations": {"run.oci.handler": "krun"}}}, True),
         ({"metadata": {"annotations": {"io.kubernetes.cri-o.Devices": None}}}, True),
         ({"metadata": {"annotations": {"io.kubernetes.cri-o.Devices": "/dev/kvm"}}}, True),
         ({"metadata": {"annotations": {"io.kubernetes.cri-o.Devices": "/dev/fuse", "a": "b"}}}, False),

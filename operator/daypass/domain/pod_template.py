@@ -32,13 +32,20 @@ RUNTIME_ANNOTATIONS: Final = (
     "container.seccomp.security.alpha.kubernetes.io/",
     "seccomp.security.alpha.kubernetes.io/",
     "cdi.k8s.io/",
+    "dev.gvisor.",
+    "io.containers.trace-syscall",
     "io.katacontainers.",
     "io.kubernetes.cri-o.",
     "k8s.v1.cni.cncf.io/networks",
+    "module.wasm.image/",
+    "org.criu.config",
+    "org.systemd.property.",
+    "run.oci.",
+    "v1.multus-cni.io/default-network",
 )
 """Beginnings of annotations by which kubelets, container runtimes and network plugins change how a pod runs."""
-PLUGIN_ANNOTATION: Final = ".nri."
-"""What the annotations for plugins of containerd's NRI have in their names."""
+PLUGIN_ANNOTATIONS: Final = (".nri.", ".crio.io", ".cri-o.io")
+"""What the annotations for plugins of NRI, and those that CRI-O calls its own, have in their names."""
 _HOLD: Final = frozenset({("labels", LABEL_HELD), ("annotations", ANNOTATION_HELD_FOR)})
 _SET_BY_CONTROLLER: Final = {"setBy": "controller"}
 """Stands for a label or annotation that is the controller's own word: an object, since each of them is a text."""
@@ -72,7 +79,7 @@ def projection(pod: Mapping[str, Any]) -> Json:
 
 def is_obeyed(annotation: str) -> bool:
     """Whether nodes are known to change how a pod runs by this annotation."""
-    return annotation.startswith(RUNTIME_ANNOTATIONS) or PLUGIN_ANNOTATION in annotation
+    return annotation.startswith(RUNTIME_ANNOTATIONS) or any(one in annotation for one in PLUGIN_ANNOTATIONS)
 
 
 def obeyed(pod: Mapping[str, Any]) -> Json:

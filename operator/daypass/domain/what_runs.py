@@ -30,6 +30,11 @@ _NAMED: Final = {
     "nfs": ("NFS server", "server"),
 }
 """How to call a volume by what is in it."""
+_VALUES_FROM: Final = (
+    ("configMapKeyRef", "ConfigMap", "name"),
+    ("secretKeyRef", "Secret", "name"),
+    ("fileKeyRef", "a file of volume", "volumeName"),
+)
 _RISKY: Final = frozenset(
     {
         "BASH_ENV",
@@ -257,9 +262,9 @@ def _environment(containers: Containers) -> Iterator[str]:
                     users.setdefault(f"{label} {_inner(bulk, key).get('name')}", []).append(f"all of it in {role}")
         for variable in _items(container, "env"):
             source = _inner(variable, "valueFrom")
-            for key, label in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+            for key, label, named in _VALUES_FROM:
                 if key in source:
-                    name = f"{label} {_inner(source, key).get('name')}"
+                    name = f"{label} {_inner(source, key).get(named)}"
                     users.setdefault(name, []).append(f"{variable.get('name')} in {role}")
     for name, uses in users.items():
         yield f"environment from {name}: {_listed(uses)}"

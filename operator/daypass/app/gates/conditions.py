@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from daypass.app.gates import cel
 from daypass.app.gates.people import CALLER, CALLERS_GROUPS, People, account_groups, account_username
 from daypass.domain import names
-from daypass.domain.pod_template import PLUGIN_ANNOTATION, RUNTIME_ANNOTATIONS
+from daypass.domain.pod_template import PLUGIN_ANNOTATIONS, RUNTIME_ANNOTATIONS
 from daypass.domain.policy import OwnerKind, WorkloadGate
 
 Condition: TypeAlias = dict[str, str]
@@ -87,8 +87,9 @@ def _obeyed_ones_change() -> str:
     a condition may cost, for then nobody could change it any more.
     """
     begin = [f"key.startsWith({cel.quoted(one)})" for one in RUNTIME_ANNOTATIONS]
+    contain = [f"key.contains({cel.quoted(one)})" for one in PLUGIN_ANNOTATIONS]
     one_differs = (
-        f"one.exists(key, ({cel.either(*begin, f'key.contains({cel.quoted(PLUGIN_ANNOTATION)})')})"
+        f"one.exists(key, ({cel.either(*begin, *contain)})"
         " && !pair.all(other, key in other && other[key] == one[key]))"
     )
     return (

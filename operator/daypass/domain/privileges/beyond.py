@@ -40,7 +40,10 @@ _claims: Final = found_at((_CLAIMS,), lambda _found: False, itself)
 
 _BY_NAME: Final = "cdi."
 """The Container Device Interface: names of devices, by commas; what others write is not read further."""
-_DEVICE_ANNOTATIONS: Final = ("cdi.k8s.io/", "cdi.nri.io", "devices.nri.io", "io.kubernetes.cri-o.Devices")
+_DEVICE_ANNOTATIONS: Final = (
+    *("cdi.k8s.io/", "cdi.nri.io", "devices.nri.io"),
+    *("devices.crio.io", "io.kubernetes.cri-o.Devices"),
+)
 """Container runtimes and their plugins give devices to pods that have these, and no resource needs to be asked for."""
 
 _NATIVE: Final = frozenset(("cpu", "memory", "ephemeral-storage"))
