@@ -251,8 +251,9 @@ def test_t58_eviction_is_gated_and_a_retried_one_is_one_use(shop: Operated) -> N
 
 
 def test_t58_what_can_t_be_gated_is_refused_when_the_policy_is_written(shop: Operated) -> None:
-    for resource in ("nodes/proxy", "nodes", "secrets"):
-        action = {"verbs": ["connect" if "proxy" in resource else "delete"], "groups": [""], "resources": [resource]}
+    asking = ("certificates.k8s.io", "certificatesigningrequests")
+    for group, resource in (("", "nodes/proxy"), ("", "nodes"), ("", "secrets"), asking):
+        action = {"verbs": ["connect" if "proxy" in resource else "delete"], "groups": [group], "resources": [resource]}
         body = {
             "apiVersion": "daypass.dev/v1alpha1",
             "kind": "ApprovalPolicy",

@@ -358,6 +358,53 @@ def test_t58_a_stateful_set_deletes_claims_of_its_names(shop: Operated) -> None:
     shop.vanished("data-db-0")
 
 
+def test_t58_a_replica_set_deletes_pods_of_its_labels(shop: Operated) -> None:
+    """Its controller adopts what nobody owns, whoever made it, and keeps no more than it is told to."""
+    assert shop.create("pods", a_pod("alone", a_spec("plain"), labels={"app": "alone"})).status == 201
+    shop.gate_actions({"verbs": ["delete"], "groups": [""], "resources": ["pods"]})
+    assert shop.bed.request("DELETE", shop.core("pods", "alone"), user=shop.agent).status == 403
+    none = a_workload("replicasets", "none", a_spec("plain"))
+    none["spec"] |= {"replicas": 0, "selector": {"matchLabels": {"app": "alone"}}}
+    none["spec"]["template"]["metadata"]["labels"] = {"app": "alone"}
+    sets = {"verbs": ["create", "update"], "groups": ["apps"], "resources": ["replicasets"]}
+    policy = shop.gate_actions(sets, name="sets")
+    assert shop.create("replicasets", none, user=shop.agent).status == 403
+    shop.bed.kubectl("delete", "approvalpolicy", policy)
+    shop.bed.wait_until(lambda: shop.create("replicasets", none, user=shop.agent).status == 201, 10)
+    shop.bed.wait_until(lambda: shop.bed.request("GET", shop.core("pods", "alone")).status == 404, 20)
+
+
+def test_t58_a_definition_takes_all_objects_of_its_kind_along(shop: Operated) -> None:
+    group = f"{shop.namespace}.example.com"
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    definition: Json = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"tills.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": "Till", "plural": "tills"},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    path = f"/apis/{group}/v1/namespaces/{shop.namespace}/tills"
+    till = {"apiVersion": f"{group}/v1", "kind": "Till", "metadata": {"name": "first"}}
+    shop.bed.apply(definition)
+    shop.bed.wait_until(lambda: shop.bed.request("POST", path, till).status in {201, 409}, 20)
+    tills = {"verbs": ["delete"], "groups": [group], "resources": ["tills"]}
+    shop.gate_actions(tills)
+    assert shop.bed.request("DELETE", f"{path}/first").status == 403
+    name = definition["metadata"]["name"]
+    definitions = {**tills, "groups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"]}
+    policy = shop.gate_actions({**definitions, "names": [name]}, name="definitions", namespaces=["default"])
+    where = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+    assert shop.bed.request("DELETE", where).status == 403
+    shop.bed.kubectl("delete", "approvalpolicy", policy)
+    shop.bed.wait_until(lambda: shop.bed.request("DELETE", where).status == 200, 10)
+    shop.bed.wait_until(lambda: shop.bed.request("GET", f"{path}/first").status == 404, 20)
+
+
 def test_t58_deleting_the_namespace_deletes_what_is_in_it(shop: Operated) -> None:
     namespaces = {"verbs": ["delete"], "groups": [""], "resources": ["namespaces"], "names": [shop.namespace]}
     policy = shop.gate_actions(namespaces, namespaces=["default"], request=False)
