@@ -167,6 +167,7 @@ RULES: tuple[tuple[Json, str], ...] = (
     (a_rule("events", group="events.k8s.io"), "events"),
     (a_rule("tokenreviews", group="authentication.k8s.io"), "tokens"),
     (a_rule("subjectaccessreviews", group="authorization.k8s.io"), "permissions"),
+    (a_rule("certificatesigningrequests", group="certificates.k8s.io"), "certificates"),
     (a_rule("validatingadmissionpolicies", group="admissionregistration.k8s.io"), "admission's own"),
 )
 
