@@ -202,6 +202,17 @@ async def test_t56_a_change_that_is_refused_asks_only_where_a_gate_says_so() -> 
     assert len(scene.causes) == 1
 
 
+async def test_a_kind_that_owns_a_pod_without_controlling_it_counts_too() -> None:
+    named = workloads("shop", agents=("/agent",), privileges=("HostPathVolumes",), owner_kinds=("flow.example/Flow",))
+    scene = Scene(policies=(a_gate("gate", named),))
+    flow = {"apiVersion": "flow.example/v1", "kind": "Flow", "name": "nightly", "uid": "f-1"}
+    runner = a_person("system:serviceaccount:flows:runner")
+    pod = a_pod("other", owner=flow)
+    assert (await scene.create(pod, runner)).decision == "Refused"
+    pod["metadata"]["ownerReferences"][0]["kind"] = "Water"
+    assert (await scene.create(pod, runner)).decision == "NotGated"
+
+
 async def test_one_read_answers_for_all_pods_of_an_owner_at_the_same_time() -> None:
     scene = Scene()
     metadata = {"uid": "rs-1", "annotations": {"daypass.dev/authors": "alice"}}

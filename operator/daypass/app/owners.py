@@ -1,6 +1,6 @@
 """Follow a pod's chain of controllers to its top, by live reads: who made and changed what makes the pod (T55, T69)."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -100,11 +100,12 @@ class Owners:
 
 def controller_of(body: Json | None) -> OwnerReference | None:
     """The one owner that an object names with ``controller: true``."""
-    owners = member(body, "metadata", "ownerReferences")
-    for owner in owners if isinstance(owners, Sequence) else ():
-        if isinstance(owner, Mapping) and owner.get("controller") is True:
-            return OwnerReference(*(_text(owner, key) for key in ("apiVersion", "kind", "name", "uid")))
-    return None
+    return next((_reference(one) for one in _owners(body) if one.get("controller") is True), None)
+
+
+def kinds_of_owners(body: Json) -> tuple[OwnerKind, ...]:
+    """The kinds of all that an object names as its owners, each once, whether they control it or not."""
+    return tuple(dict.fromkeys(kind_of(_reference(one)) for one in _owners(body)))
 
 
 def kind_of(reference: OwnerReference) -> OwnerKind:
@@ -115,6 +116,15 @@ def kind_of(reference: OwnerReference) -> OwnerKind:
 def kind_key(reference: OwnerReference) -> tuple[str, str]:
     """Group and kind as a key."""
     return (reference.api_version.rpartition("/")[0], reference.kind)
+
+
+def _owners(body: Json | None) -> Iterator[Mapping[str, Any]]:
+    owners = member(body, "metadata", "ownerReferences")
+    return (one for one in (owners if isinstance(owners, Sequence) else ()) if isinstance(one, Mapping))
+
+
+def _reference(owner: Mapping[str, Any]) -> OwnerReference:
+    return OwnerReference(*(_text(owner, key) for key in ("apiVersion", "kind", "name", "uid")))
 
 
 def _text(owner: Mapping[str, Any], key: str) -> str:

@@ -22,7 +22,7 @@ class Signs:
     caller: Identity | None
     """Who makes or changes it; None for a known controller, which only does what the owner says."""
     kinds: tuple[OwnerKind, ...] = ()
-    """Of the objects that control it, as far as they are known."""
+    """Of the objects that own it and that are above its controller, as far as they are known."""
 
 
 def is_agents(gate: WorkloadGate, signs: Signs) -> bool:

@@ -89,8 +89,7 @@ def _obeyed_ones_change() -> str:
     begin = [f"key.startsWith({cel.quoted(one)})" for one in RUNTIME_ANNOTATIONS]
     contain = [f"key.contains({cel.quoted(one)})" for one in PLUGIN_ANNOTATIONS]
     one_differs = (
-        f"one.exists(key, ({cel.either(*begin, *contain)})"
-        " && !pair.all(other, key in other && other[key] == one[key]))"
+        f"one.exists(key, ({cel.either(*begin, *contain)}) && !pair.all(other, key in other && other[key] == one[key]))"
     )
     return (
         "[[object, oldObject].map(it, has(it.metadata.annotations) ? it.metadata.annotations : {})].exists(pair,"

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from daypass.app.digests import pod_template_digest
 from daypass.app.json_values import member
-from daypass.app.owners import NO_OWNER, Owners, controller_of, kind_of
+from daypass.app.owners import NO_OWNER, Owners, controller_of, kinds_of_owners
 from daypass.app.ports import Canonical, Json
 from daypass.domain.agents import Signs, is_agents, is_by_agents
 from daypass.domain.authors import NOBODY_KNOWS, Authors, is_known_controller, is_mirror
@@ -90,7 +90,7 @@ class Inspection:
     def find(self, pod: Json, namespace: str, caller: Identity, *kinds: OwnerKind) -> Finds | None:
         """What gates find in a pod; None where they find nothing. Raises UndecidedError.
 
-        ``kinds`` are those of what controls it.
+        ``kinds`` are those of what owns it.
         """
         found = self._demands(pod, namespace, caller)
         return None if found is None else self._finds(*found, pod, namespace, caller, kinds)
@@ -139,8 +139,7 @@ class Inspection:
         if found is None:
             return None
         controller = controller_of(pod)
-        kinds = () if controller is None else (kind_of(controller),)
-        finds = self._finds(*found, pod, namespace, caller, kinds)
+        finds = self._finds(*found, pod, namespace, caller, kinds_of_owners(pod))
         author = finds.signs.caller
         if not finds.agents and controller is None and author is not None:
             # Nobody but the caller had a hand in it, or in what is done with it now, and the caller is no agent.
@@ -170,7 +169,7 @@ class Inspection:
             # Fail closed: it has no owner, and whoever made it is not at hand.
             authors = authors.and_of(NOBODY_KNOWS)
         facts = replace(facts, authors=authors.usernames, authors_unknown=authors.unknown, owner=chain.owner)
-        signs = replace(signs, kinds=chain.kinds)
+        signs = replace(signs, kinds=(*signs.kinds, *chain.kinds))
         named = tuple(
             demand
             for demand in partial.finds.open
