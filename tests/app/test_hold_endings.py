@@ -11,6 +11,7 @@ from daypass.app.holds.eviction import AT_ONCE
 from daypass.app.holds.pod_events import TOLD_AT_MOST
 from daypass.app.ports import APPROVAL_POLICIES, JOBS, PODS, UnavailableError
 from daypass.domain.review import ReviewDecision
+from daypass.domain.wording import JUDGED_ANEW
 
 REFUSED = UnavailableError("Cannot evict pod as it would violate the pod's disruption budget.", 429, "TooManyRequests")
 
@@ -31,7 +32,10 @@ async def test_denial_is_told_to_the_pod_and_to_its_owner(scene: HoldScene) -> N
     await scene.run("daypass-1")
     await scene.reconcile()
     assert scene.held()
-    message = "Stays held: AccessRequest daypass-1 was denied by bob."
+    message = (
+        "Stays held: AccessRequest daypass-1 was denied by bob. To be asked again, change what it runs; or delete the"
+        " request (kubectl delete areq daypass-1 -n shop) and then the pod."
+    )
     assert scene.told.pods[-1] == ("pod", "HoldDenied", message)
     assert scene.told.owners[-1] == ("Job work", "HoldDenied", message)
     assert ("Job work", "Held") in {one[:2] for one in scene.told.owners}
@@ -86,6 +90,19 @@ async def test_silence_is_told_too(scene: HoldScene) -> None:
     assert "Not approved by" in scene.told.pods[-1][2]
 
 
+async def test_pods_whose_policy_was_deleted_hear_what_to_do(scene: HoldScene) -> None:
+    scene.allow()
+    scene.leave(pod=scene.hold())
+    await scene.run("daypass-1")
+    scene.heard(APPROVAL_POLICIES, scene.server.remove(APPROVAL_POLICIES, "permits"), gone=True)
+    await scene.run("daypass-1")
+    await scene.reconcile()
+    name, reason, message = scene.told.pods[-1]
+    assert (name, reason) == ("pod", "HoldDenied")
+    assert message.startswith("Stays held: AccessRequest daypass-1 was denied: ")
+    assert message.endswith(f". {JUDGED_ANEW}")
+
+
 async def test_denial_of_another_owners_request_is_nothing_to_the_pod(scene: HoldScene) -> None:
     scene.allow()
     one, two = scene.job("one"), scene.job("two")
@@ -131,7 +148,8 @@ async def test_deleted_request_is_told(scene: HoldScene) -> None:
     scene.requests.drop("shop/daypass-1", body["metadata"]["uid"])
     assert scene.permits.dropped(entry.slim)
     assert await scene.permits.reconcile(body["metadata"]["uid"]) is None
-    assert scene.told.pods[-1] == ("pod", "HoldContinues", "Stays held: AccessRequest daypass-1 was deleted.")
+    message = f"Stays held: AccessRequest daypass-1 was deleted. {JUDGED_ANEW}"
+    assert scene.told.pods[-1] == ("pod", "HoldContinues", message)
     assert await scene.permits.reconcile(body["metadata"]["uid"]) is None
 
 

@@ -9,6 +9,7 @@ from app.hold_scene import PRIVILEGE, HoldScene
 from daypass.app.ports import ACCESS_REQUESTS, JOBS, PODS, ApiError, ConflictError, UnavailableError
 from daypass.domain import names
 from daypass.domain.review import ReviewDecision
+from daypass.domain.wording import JUDGED_ANEW
 
 
 @pytest.fixture
@@ -190,6 +191,7 @@ async def test_t55_an_author_who_approved_does_not_count(scene: HoldScene) -> No
     await scene.reconcile()
     assert scene.held()
     assert "bob, who had a hand in this" in scene.told.pods[-1][2]
+    assert scene.told.pods[-1][2].endswith(f". {JUDGED_ANEW}")
 
 
 async def test_t69_what_nobody_stamped_wants_two_people(scene: HoldScene) -> None:

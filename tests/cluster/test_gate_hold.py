@@ -63,6 +63,20 @@ def test_t43_the_pods_of_every_workload_kind_wait_for_one_request(shop: Gated, p
     assert len(shop.made()) == 1
 
 
+def test_t43_the_runs_of_a_cron_job_wait_for_one_request(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    assert shop.create("cronjobs", a_workload("cronjobs", "nightly")).status == 201
+    shop.bed.wait_until(lambda: len(shop.pods("nightly-")) == 2, 150, what="two runs")
+    assert all(map(_is_held, shop.pods("nightly-")))
+    request = _the_request(shop)
+    spec = shop.get(request)["spec"]["workload"]
+    assert (spec["owner"]["kind"], spec["owner"]["name"], spec["authors"]) == ("CronJob", "nightly", ["alice"])
+    assert shop.review(request, user="alice").status == 403
+    shop.approve(request)
+    shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods("nightly-"))), 20, what="both let go")
+    assert len(shop.made()) == 1
+
+
 def test_a_bare_pod_waits_and_its_own_gates_stay(shop: Gated) -> None:
     shop.gate(on_missing="Hold")
     own = [{"name": "example.com/quota"}]
@@ -310,6 +324,8 @@ def test_t14_a_pod_that_needs_more_than_was_approved_waits_for_another_request(s
         shop.bed.wait_until(lambda: len(shop.made()) == 2, 20, what="a request for what it needs now")
         second = next(one for one in shop.made() if one["metadata"]["name"] != first)
         assert "ServiceAccountPower:Critical" in second["spec"]["workload"]["privileges"]
+        power = next(one for one in second["spec"]["workload"]["findings"] if one.startswith("ServiceAccountPower"))
+        assert f"ClusterRoleBinding {shop.namespace} gives ClusterRole cluster-admin, which may do everything" in power
         name = second["metadata"]["name"]
         shop.until(name, "AwaitingApproval")
         time.sleep(1)

@@ -129,9 +129,10 @@ def test_denial_is_told_on_the_pod_and_on_its_owner(permits: Permits) -> None:
     permits.leave("daypass-three", pod, owner=owner)
     permits.until("daypass-three", "AwaitingApproval")
     assert permits.review("daypass-three", "Deny", "bob", comment="too risky").status == 200
-    expected = "Stays held: AccessRequest daypass-three was denied by bob: too risky"
-    assert permits.noted(name, "HoldDenied") == expected
-    assert permits.noted("work", "HoldDenied") == expected
+    told = permits.noted(name, "HoldDenied")
+    assert told.startswith("Stays held: AccessRequest daypass-three was denied by bob: too risky. To be asked again, ")
+    assert "kubectl delete areq daypass-three -n " in told
+    assert permits.noted("work", "HoldDenied") == told
     assert permits.held(name)
 
 
@@ -224,7 +225,7 @@ def test_t36_pods_are_evicted_when_their_permit_ends_and_a_budget_allows_it(perm
     assert answer.status == 200, answer.message
     assert permits.review("daypass-six", "Revoke", "carol").status == 200
     permits.until("daypass-six", "Revoked")
-    assert "could not be evicted yet" in permits.noted("waits", "LeaveEnded")
+    assert "could not be evicted yet" in permits.noted("waits", "RequestEnded")
     assert permits.found("waits") is not None
     permits.bed.kubectl("delete", "poddisruptionbudget", "keep", "-n", permits.namespace)
     permits.bed.wait_until(lambda: permits.found("waits") is None, 30, what="evicted")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -64,6 +65,22 @@ def test_t43_every_workload_kind_ends_at_its_pods(shop: Gated, plural: str) -> N
     (pod,) = shop.bed.wait_until(shop.pods, 60, what=f"a pod of {name}")
     (use,) = shop.status(request)["uses"]
     assert (use["key"], use["name"]) == (pod["metadata"]["uid"], pod["metadata"]["name"])
+
+
+@pytest.mark.parametrize("plural", ["deployments", "statefulsets"])
+def test_a_controller_that_has_long_given_up_hurries_as_the_approved_request_says(shop: Gated, plural: str) -> None:
+    shop.gate(request=True)
+    assert shop.create(plural, a_workload(plural, "web")).status == 201
+    (made,) = shop.bed.wait_until(shop.made, 10, what="a request")
+    request = made["metadata"]["name"]
+    time.sleep(25)  # by then some 20 seconds lie between two tries
+    shop.approve(request)
+    shop.until(request, "Active")
+    assert shop.pods() == []
+    _, _, command = shop.condition(request, "Ready")["message"].partition("at once after: kubectl ")
+    shop.bed.kubectl(*command.split(), user="alice")
+    shop.bed.wait_until(shop.pods, 5, what="the pod")
+    assert len(shop.made()) == 1
 
 
 def test_t43_a_cron_job_ends_at_its_pods(shop: Gated) -> None:

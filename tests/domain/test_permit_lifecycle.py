@@ -17,7 +17,7 @@ from daypass.domain.outcomes import Outcome
 from daypass.domain.plan import NOTHING
 from daypass.domain.policy import AppliedStage, RiskLevel
 from daypass.domain.quorum import tally
-from daypass.domain.request import ActionGrant, Request, Use, WorkloadGrant
+from daypass.domain.request import ActionGrant, OwnerReference, Request, Use, WorkloadGrant
 from daypass.domain.review import Review, ReviewDecision
 from daypass.domain.risk import Risk
 
@@ -104,6 +104,18 @@ def test_it_begins_when_it_is_written_down_and_lasts_its_full_time() -> None:
     outcome = await_answer(request, Observed(), findings(request, APPROVE), now, None)
     assert (outcome.start_time, outcome.expiration_time) == (NOON + 2 * MINUTE, NOON + 17 * MINUTE)
     assert outcome.message == "What it asks for is let through until 2026-03-02T12:17:00Z."
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("apps/v1 Deployment", "deployment web"), ("v1 ReplicationController", "replicationcontroller web"), *[(kind, "") for kind in ("batch/v1 Job", "example.org/v1 Deployment", "v1 Pod")]],
+)  # fmt: skip
+def test_whose_controller_is_long_in_trying_again_is_told_how_to_make_it_try(kind: str, told: str) -> None:
+    version, _, name = kind.partition(" ")
+    request = a_permit(replace(LEAVE, owner=OwnerReference(version, name, "web", "uid-1")))
+    message = await_answer(request, Observed(), findings(request, APPROVE), NOON, None).message
+    assert (f"kubectl annotate {told} -n shop --overwrite retry={request.name}" in message) is bool(told)
+    assert message.endswith("Z.") is not bool(told)
 
 
 def test_t37_what_a_killed_controller_did_not_write_down_it_did_not_give() -> None:

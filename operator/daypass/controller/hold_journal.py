@@ -54,12 +54,12 @@ class KubernetesHoldJournal:
         """As ``HoldJournal.evicted``."""
         metrics.pods_evicted.labels("evicted").inc()
         log.info("pod evicted", namespace=namespace, pod=name, uid=uid, message=message)
-        self._recorder.publish(_pod(namespace, name, uid), "LeaveEnded", message)
+        self._recorder.publish(_pod(namespace, name, uid), "RequestEnded", message)
 
     def not_evicted(self, namespace: str, name: str, uid: str, message: str) -> None:
         """As ``HoldJournal.not_evicted``."""
         metrics.pods_evicted.labels("refused").inc()
-        self._recorder.publish(_pod(namespace, name, uid), "LeaveEnded", message, warning=True)
+        self._recorder.publish(_pod(namespace, name, uid), "RequestEnded", message, warning=True)
 
 
 def _pod(namespace: str, name: str, uid: str) -> Json:

@@ -136,7 +136,7 @@ def _approved(
         # Status alone says that it began: a former controller that did not write it has let nothing through (T37).
         begin = deadlines.floor(now)
         end = deadlines.expiration(begin, request.duration_seconds)
-        return outcomes.let_through(begin, end, approved_time, approval)
+        return outcomes.let_through(request, begin, end, approved_time, approval)
     begin = deadlines.activation(decided, now, handover)
     end = deadlines.expiration(begin, request.duration_seconds)
     persisted = observed.job.content.tag.expiration if observed.job is not None else None
@@ -184,7 +184,8 @@ def _leave(request: Request, end: datetime, now: datetime) -> Outcome:
     if used_up(request):
         return outcomes.used_up(request, now)
     begin = request.record.start_time or end - timedelta(seconds=request.duration_seconds)
-    return outcomes.let_through(begin, end, request.record.approved_time or begin, outcomes.approval_so_far(request))
+    approved_time = request.record.approved_time or begin
+    return outcomes.let_through(request, begin, end, approved_time, outcomes.approval_so_far(request))
 
 
 def _live(request: Request, job: FoundJob, end: datetime, drift: str, now: datetime) -> Outcome:

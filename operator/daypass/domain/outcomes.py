@@ -2,16 +2,25 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from daypass.domain import deadlines
 from daypass.domain.conditions import State, was_approved
 from daypass.domain.evaluation import Evaluation
 from daypass.domain.plan import NOTHING, Wants
 from daypass.domain.quorum import StageProgress, Tally
-from daypass.domain.request import Request
+from daypass.domain.request import Request, WorkloadGrant
 from daypass.domain.review import Review
 from daypass.domain.times import rfc3339
 from daypass.domain.wording import people
+
+_PATIENT: Final = frozenset(
+    {
+        *(("apps/v1", kind) for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")),
+        ("v1", "ReplicationController"),
+    }
+)
+"""Whose controllers try ever more seldom to make what was refused; that of Jobs does each minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +170,26 @@ def active(begin: datetime, end: datetime, approved_time: datetime, approval_tex
     )
 
 
-def let_through(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+def let_through(
+    request: Request, begin: datetime, end: datetime, approved_time: datetime, approval_text: str
+) -> Outcome:
     """A permit is in force: admission lets through what it covers, and there is nothing to make."""
     return replace(
         active(begin, end, approved_time, approval_text),
-        message=f"What it asks for is let through until {rfc3339(end)}.",
+        message=f"What it asks for is let through until {rfc3339(end)}.{_hurry(request)}",
         wants=NOTHING,
+    )
+
+
+def _hurry(request: Request) -> str:
+    """How pods that were refused are made without waiting for their controller, which may be long in trying again."""
+    owner = request.grant.owner if isinstance(request.grant, WorkloadGrant) else None
+    if owner is None or (owner.api_version, owner.kind) not in _PATIENT:
+        return ""
+    what = f"{owner.kind.lower()} {owner.name} -n {request.namespace}"
+    return (
+        " Pods that were refused are made at their controller's next try, in up to 17 minutes; at once after:"
+        f" kubectl annotate {what} --overwrite retry={request.name}"
     )
 
 

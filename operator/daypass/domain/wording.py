@@ -7,6 +7,11 @@ from daypass.domain.permissions import Rule
 from daypass.domain.policy import Approvers
 from daypass.domain.request import ActionGrant, Grant, RoleGrant, RulesGrant, WorkloadGrant
 
+JUDGED_ANEW: Final = (
+    "To have it judged anew, delete the pod: its owner makes another; one without an owner you make again."
+)
+"""The way out for whoever reads that a pod stays held."""
+_DENIED_BY: Final = "Denied by "
 _LONGEST: Final = 200
 _COLUMN: Final = 17
 """What is left of 80 characters for the column ACCESS of ``kubectl get``."""
@@ -22,10 +27,14 @@ def people(approvers: Approvers) -> str:
 
 def denial(message: str) -> str:
     """How a denial reads after a request's name, given what Ready says: ``was denied by bob: no``."""
-    start = "Denied by "
-    if message.startswith(start):
-        return f"was denied by {message[len(start) :]}"
+    if is_by_a_person(message):
+        return f"was denied by {message.removeprefix(_DENIED_BY)}"
     return f"was denied: {message}" if message else "was denied"
+
+
+def is_by_a_person(message: str) -> bool:
+    """Whether a denial is a reviewer's, given what Ready says; else it is a policy's, or for want of one."""
+    return message.startswith(_DENIED_BY)
 
 
 def permission(rule: Rule) -> str:

@@ -9,11 +9,14 @@ from daypass.app.holds.pods import HeldPod, HeldPods
 from daypass.app.holds.release_checks import ReleaseChecks, is_for
 from daypass.app.owners import NO_OWNER, Chain
 from daypass.domain.conditions import State, state_of
+from daypass.domain.plain_text import shortened
 from daypass.domain.request import Request, WorkloadGrant
-from daypass.domain.wording import denial
+from daypass.domain.wording import JUDGED_ANEW, denial, is_by_a_person
 
 TOLD_AT_MOST: Final = 50
 """Pods of one request to which the same is said; their owner is always told."""
+LONGEST_WORD: Final = 640
+"""Of what is said with the end of a request: an Event's 1,024 characters hold it with the way out behind it."""
 REASONS: Final = {
     State.DENIED: "HoldDenied",
     State.TIMED_OUT: "HoldUnanswered",
@@ -53,16 +56,15 @@ class PodEvents:
         if state is None or state is State.ACTIVE or ready is None:
             return
         if state.final:
-            stands = denial(ready.message) if state is State.DENIED else f"is {state.value}: {ready.message}"
-            message = f"Stays held: AccessRequest {request.name} {stands}"
-            await self._say(request, REASONS.get(state, ENDED), message, warning=True)
+            await self._say(request, REASONS.get(state, ENDED), _stays(request, state, ready.message), warning=True)
         else:
             message = f"Held for AccessRequest {request.name}: {ready.message}"
             await self._say(request, WAITS, message, warning=False)
 
     async def tell_gone(self, request: Request) -> None:
         """The request was deleted, and with it the hope of its pods. Raises ApiError."""
-        await self._say(request, ENDED, f"Stays held: AccessRequest {request.name} was deleted.", warning=True)
+        message = f"Stays held: AccessRequest {request.name} was deleted. {JUDGED_ANEW}"
+        await self._say(request, ENDED, message, warning=True)
 
     def forget(self, request_uid: str) -> None:
         """Nothing more is to be said of a request."""
@@ -115,6 +117,16 @@ class PodEvents:
             other.uid != request.uid and is_for(other, pod, chain) and not _is_over(other)
             for other in self.requests.workloads(*pod.account, pod.digest)
         )
+
+
+def _stays(request: Request, state: State, said: str) -> str:
+    """Why pods stay held after their request, and what can be done about it."""
+    told = shortened(said, LONGEST_WORD).removesuffix(".")
+    if state is not State.DENIED:
+        return f"Stays held: AccessRequest {request.name} is {state.value}: {told}. {JUDGED_ANEW}"
+    again = f"kubectl delete areq {request.name} -n {request.namespace}"
+    cure = f"To be asked again, change what it runs; or delete the request ({again}) and then the pod."
+    return f"Stays held: AccessRequest {request.name} {denial(told)}. {cure if is_by_a_person(said) else JUDGED_ANEW}"
 
 
 def _is_over(request: Request) -> bool:

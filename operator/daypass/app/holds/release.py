@@ -21,6 +21,7 @@ from daypass.app.ports import PODS, ApiError, Canonical, Clock, ConflictError, O
 from daypass.domain import names, permits
 from daypass.domain.deadlines import floor
 from daypass.domain.request import Request, Use, WorkloadGrant
+from daypass.domain.wording import JUDGED_ANEW
 
 AT_ONCE: Final = 24
 """Fewer than the client writes at a time, so that no other grant waits behind five hundred pods."""
@@ -81,7 +82,7 @@ class Release:
                 continue
             why = self.checks.refusal(counted, pod, chain, now)
             if why:
-                text = f"Stays held: AccessRequest {request.name} is approved, but {why}."
+                text = f"Stays held: AccessRequest {request.name} is approved, but {why}. {JUDGED_ANEW}"
                 self.journal.told(pod, "HoldContinues", text, warning=True)
                 continue
             covered.append(pod)
