@@ -68,8 +68,20 @@ def test_t49_much_is_counted_and_long_text_is_cut() -> None:
 
 def test_t49_an_object_nested_without_end_is_told_too() -> None:
     deep: Any = 1
-    for _ in range(50_000):
+    for _ in range(10_000):
         deep = {"a": deep}
     (line,) = created({"spec": deep})
     assert len(line) <= 512
     assert line.endswith(": 1")
+
+
+def test_t49_what_has_more_values_than_anybody_reads_is_told_in_part() -> None:
+    """Each costs time in which nobody else is answered: a million took seconds."""
+    much = [0] * 1_000_000
+    untold = "and perhaps more: no more than 50000 values are compared"
+    assert changed({"spec": much}, {"spec": [*much[:-1], 1]}) == (untold,)
+    assert changed({"spec": much}, {"spec": [1, *much[1:]]}) == ("spec[0]: 0 → 1", untold)
+    lines = created({"spec": much})
+    assert (len(lines), lines[0], lines[-1]) == (24, "spec[0]: 0", untold)
+    known = {str(number): number for number in range(40_000)}
+    assert changed({"spec": known}, {"spec": {**known, "39999": True}}) == ("spec.39999: 39999 → true",)

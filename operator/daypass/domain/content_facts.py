@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from daypass.domain.object_content import written
@@ -10,6 +11,8 @@ from daypass.domain.plain_text import escaped, shortened
 
 MOST_LINES: Final = 24
 LONGEST_LINE: Final = 512
+MOST_VALUES: Final = 50_000
+"""So many are compared: what has more no person reads, and everybody else would wait for it (T49)."""
 _LONGEST_PATH: Final = 200
 _LONGEST_KEY: Final = 64
 _LONGEST_VALUE: Final = 120
@@ -44,16 +47,20 @@ def _told(obj: Json, subresource: str, without: Iterable[str]) -> dict[str, Any]
     return {**kept, "metadata": rest} if rest else kept
 
 
-def _lines(differences: Iterator[tuple[_Path, object, object]]) -> tuple[str, ...]:
+def _lines(differences: Iterator[tuple[_Path, object, object] | None]) -> tuple[str, ...]:
     """At most so many lines of so many characters, all text of strangers quoted and without hidden characters (T15)."""
     lines: list[str] = []
-    more = 0
-    for path, old, new in differences:
-        if len(lines) < MOST_LINES:
-            lines.append(shortened(escaped(_line(path, old, new)), LONGEST_LINE))
+    more, untold = 0, False
+    for one in differences:
+        if one is None:
+            untold = True
+        elif len(lines) < MOST_LINES:
+            lines.append(shortened(escaped(_line(*one)), LONGEST_LINE))
         else:
             more += 1
-    if more:
+    if untold:
+        lines[MOST_LINES - 1 :] = [f"and perhaps more: no more than {MOST_VALUES} values are compared"]
+    elif more:
         lines[-1] = f"and {more + 1} more"
     return tuple(lines)
 
@@ -63,21 +70,29 @@ def _line(path: _Path, old: object, new: object) -> str:
     return f"{_spelled(path)}: {value}"
 
 
-def _differences(old: object, new: object) -> Iterator[tuple[_Path, object, object]]:
-    """Each leaf that differs; without recursion, however deep an object is nested (T49)."""
+def _differences(old: object, new: object) -> Iterator[tuple[_Path, object, object] | None]:
+    """Each leaf that differs, and None for what is too much to look at; without recursion, however deep it is (T49)."""
     left: list[tuple[_Path, object, object]] = [((), old, new)]
+    budget = MOST_VALUES
     while left:
         path, before, after = left.pop()
         if _kind(before) is not None and _kind(after) is not None and _kind(before) != _kind(after):
             left += [(path, _ABSENT, after), (path, before, _ABSENT)]
             continue
-        inner = [
-            ((path, key), _at(before, key), _at(after, key)) for key in dict.fromkeys((*_keys(before), *_keys(after)))
-        ]
-        if inner:
-            left += reversed(inner)
-        elif type(before) is not type(after) or before != after:
+        keys = _keys(before, after)
+        if len(keys) > budget:
+            yield None
+        looked_at = islice(keys, budget)
+        budget = max(budget - len(keys), 0)
+        inner = [(key, _at(before, key), _at(after, key)) for key in looked_at]
+        left += [((path, key), one, other) for key, one, other in reversed(inner) if _may_differ(one, other)]
+        if not keys and (type(before) is not type(after) or before != after):
             yield path, before, after
+
+
+def _may_differ(before: object, after: object) -> bool:
+    """Whether it takes a closer look: what an object is full of is mostly equal."""
+    return type(before) is not type(after) or isinstance(before, (Mapping, list)) or before != after
 
 
 def _kind(value: object) -> str | None:
@@ -86,10 +101,11 @@ def _kind(value: object) -> str | None:
     return "object" if isinstance(value, Mapping) else "list" if isinstance(value, list) else "value"
 
 
-def _keys(value: object) -> Iterable[Any]:
-    if isinstance(value, Mapping):
-        return value
-    return range(len(value)) if isinstance(value, list) else ()
+def _keys(before: object, after: object) -> Collection[Any]:
+    """The members of both."""
+    if isinstance(before, list) or isinstance(after, list):
+        return range(max(len(one) for one in (before, after) if isinstance(one, list)))
+    return dict.fromkeys(key for one in (before, after) if isinstance(one, Mapping) for key in one)
 
 
 def _at(value: object, key: Any) -> object:  # noqa: ANN401 - a key or a place in a list
