@@ -67,6 +67,21 @@ def test_t49_three_mebibytes_are_judged(shop: Gated) -> None:
     _up(shop)
 
 
+def test_t49_many_privileges_hide_nothing_of_what_runs(shop: Gated) -> None:
+    shop.gate(privileges=["HostPorts"], request=True)
+    image = f"registry.example/it@sha256:{'0' * 64}"
+    padding = [
+        {"name": f"c{port}", "image": image, "ports": [{"containerPort": 1, "hostPort": port}]} for port in range(1, 41)
+    ]
+    evil = {"name": "evil", "image": "registry.example/evil:1", "command": ["sh", "-c", "reboot"]}
+    answer = shop.create("pods", a_pod(spec=a_spec(containers=[*padding, evil])))
+    assert answer.status == 403
+    (made,) = shop.made()
+    findings = made["spec"]["workload"]["findings"]
+    assert "container evil: registry.example/evil:1, command: sh -c reboot" in findings
+    assert any(one.startswith("image registry.example/evil:1 is not pinned by digest") for one in findings)
+
+
 def test_t49_ten_thousand_values_of_one_control(shop: Gated) -> None:
     shop.gate(request=True)
     volumes = [{"name": f"v{number}", "hostPath": {"path": f"/srv/{number}"}} for number in range(10_000)]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from builders import a_person
-from daypass.domain import causes
+from daypass.app.admission.gates.asking import MAX_FINDINGS
+from daypass.domain import causes, what_runs
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.request import ActionGrant, OwnerReference, WorkloadGrant
@@ -134,8 +135,12 @@ def test_t49_padding_takes_no_room_from_what_the_pod_runs() -> None:
     needed = ("PrivilegedContainers", *(f"HostPorts:{number}" for number in range(60)))
     findings = workload(padded, *needed).findings
     assert findings[0] == "PrivilegedContainers at spec.privilegedContainers and 999 more"
-    assert findings[31] == "and 30 more privileges"
-    assert findings[32:] == padded.runs
+    assert len(findings) == 62
+    crowded = replace(padded, runs=tuple(f"container c{number}" for number in range(what_runs.MOST_LINES)))
+    findings = workload(crowded, *needed).findings
+    assert len(findings) == MAX_FINDINGS, "what a request has no room for nobody would read"
+    assert findings[15] == "and 46 more privileges"
+    assert findings[16:] == crowded.runs
 
 
 def test_an_action_is_asked_for_by_its_caller() -> None:

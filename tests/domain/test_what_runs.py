@@ -88,8 +88,8 @@ def test_t49_padding_with_harmless_containers_shows_as_such() -> None:
     containers[500] |= {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     lines = what_runs({"spec": {"containers": containers, "volumes": [{"name": "v", "configMap": {"name": "c"}}]}})
     assert len(lines) == MOST_LINES
-    assert lines[31] == "and 969 more programs"
-    assert lines[63] == "and 970 more findings"
+    assert lines[23] == "and 977 more programs"
+    assert lines[47] == "and 978 more findings"
     assert all(len(line) <= LONGEST_LINE for line in lines)
 
 

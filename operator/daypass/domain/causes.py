@@ -18,8 +18,8 @@ from daypass.domain.request import ActionGrant, WorkloadGrant
 HASH_DIGITS: Final = 40
 NAME_DIGITS: Final = 10
 """So that ``kubectl get`` fits a screen; where two causes share them, the second takes a number."""
-MOST_PLACES: Final = 32
-"""Lines for privileges: half of what a request holds, the rest is for what the pod runs."""
+MOST_LINES: Final = 64
+"""What a request holds: of a pod, first where it uses what is asked for, then all that is said of what it runs."""
 MOST_PARTIES: Final = 64
 LONGEST_PARTY: Final = 1024
 _GOING_IN: Final = {"exec": "exec into", "attach": "attach to", "portforward": "port-forward to"}
@@ -64,7 +64,7 @@ def of_pod(pod: PodFacts, needed: Sequence[str]) -> Cause:
     what = f"a pod of ServiceAccount {pod.service_account}" if owner is None else f"{owner.kind} {owner.name}"
     by = f"made by {', '.join(authors)}" if authors else "nobody knows who made it"
     also = " and by others whom nobody knows" if pod.authors_unknown and authors else ""
-    where = _places(pod.findings, needed)
+    where = _places(pod.findings, needed, MOST_LINES - len(pod.runs))
     grant = WorkloadGrant(
         service_account_name=pod.service_account,
         privileges=privileges,
@@ -134,16 +134,16 @@ def _behind(pod: PodFacts, account: str) -> tuple[tuple[str, ...], Identity]:
     return Authors(pod.authors).and_of(Authors((caller.username,))).usernames, caller
 
 
-def _places(findings: Sequence[Finding], needed: Sequence[str]) -> tuple[str, ...]:
+def _places(findings: Sequence[Finding], needed: Sequence[str], most: int) -> tuple[str, ...]:
     """Where a pod uses what is asked for, a line for each privilege; padding takes no room from what runs (T49)."""
     paths: dict[str, list[str]] = {privilege: [] for privilege in needed}
     for finding in findings:
         if finding.text in paths:
             paths[finding.text].append(finding.path)
     lines = [_place(privilege, where) for privilege, where in paths.items()]
-    if len(lines) <= MOST_PLACES:
+    if len(lines) <= most:
         return tuple(lines)
-    return (*lines[: MOST_PLACES - 1], f"and {len(lines) - MOST_PLACES + 1} more privileges")
+    return (*lines[: most - 1], f"and {len(lines) - most + 1} more privileges")
 
 
 def _place(privilege: str, paths: Sequence[str]) -> str:
