@@ -95,7 +95,7 @@ def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
     metadata = _inner(pod, "metadata")
     programs = [line for role, one in containers for line in _programs(role, one)]
     programs += [line for role, one in containers for line in _variables(metadata, role, one)]
-    around = [*_node(pod, spec), *_obeyed(pod)]
+    around = [*_node(pod, spec), *_surroundings(spec), *_obeyed(pod)]
     changeable = [*around, *_unpinned(containers), *_files(metadata, spec, containers), *_environment(containers)]
     half = limit // 2
     room = max(half, limit - len(changeable))
@@ -118,12 +118,14 @@ def _role(kind: str, container: Json) -> str:
 def _programs(role: str, container: Json) -> Iterator[str]:
     command, arguments = _words(container, "command"), _words(container, "args")
     image = shortened(str(container.get("image")), _LONGEST_IMAGE)
+    directory = container.get("workingDir")
+    start = f"{role}: {image}" + (f", in {shortened(str(directory), _LONGEST_VALUE)}" if directory else "")
     if command:
-        yield f"{role}: {image}, command: {shlex.join([*command, *arguments])}"
+        yield f"{start}, command: {shlex.join([*command, *arguments])}"
     elif arguments:
-        yield f"{role}: {image}, the image's own command with arguments: {shlex.join(arguments)}"
+        yield f"{start}, the image's own command with arguments: {shlex.join(arguments)}"
     else:
-        yield f"{role}: {image}, the image's own command"
+        yield f"{start}, the image's own command"
     hooks = [(name, _inner(_inner(container, "lifecycle"), name)) for name in _HOOKS]
     for name, handler in (*hooks, *((name, _inner(container, name)) for name in _PROBES)):
         words = _words(_inner(handler, "exec"), "command")
@@ -190,6 +192,17 @@ def _node(pod: Json, spec: Json) -> Iterator[str]:
             f"the node is chosen by DaemonSet {daemon_set}, or by whoever says to be it: the digest is the same on every"
             " node, whatever node affinity the DaemonSet requires; its nodeSelector is part of the digest"
         )
+
+
+def _surroundings(spec: Json) -> Iterator[str]:
+    """What decides which runtime it is, and to whom a program talks that names a host."""
+    if spec.get("runtimeClassName"):
+        yield f"runs by RuntimeClass {spec['runtimeClassName']}"
+    for alias in _items(spec, "hostAliases"):
+        yield f"takes {alias.get('ip')} for {_listed(_words(alias, 'hostnames'))}"
+    servers = _words(_inner(spec, "dnsConfig"), "nameservers")
+    if servers:
+        yield f"asks name servers of its own: {_listed(servers)}"
 
 
 def _obeyed(pod: Json) -> Iterator[str]:
