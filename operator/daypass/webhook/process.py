@@ -19,7 +19,7 @@ from daypass.app.admission.guard_request import Guarding
 from daypass.app.admission.review import Reviewing
 from daypass.domain import names
 from daypass.domain.gate_bounds import Bounds
-from daypass.expressions.cel import CelExpressions
+from daypass.expressions.on_demand import ExpressionsOnDemand
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
 from daypass.observe import metrics
@@ -125,7 +125,7 @@ async def serving(listener: Listener, mounts: Mounts, host: str, port: int) -> A
 
 def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) -> Listener:
     clock = client.clock
-    expressions = CelExpressions()
+    expressions = ExpressionsOnDemand()
     controller = names.service_account_username(settings.namespace, names.CONTROLLER)
     never = NEVER_GRANTED | {settings.namespace} | settings.never
     webhook = names.service_account_username(settings.namespace, names.WEBHOOK)
