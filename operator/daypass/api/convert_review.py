@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from daypass.api.malformed import malformed
 from daypass.api.request_status import ReviewRecord, ReviewSubmission, StageProgress
-from daypass.domain.identity import Identity
+from daypass.domain.identity import NO_EXTRA, Identity
 from daypass.domain.policy import AppliedStage, Approvers, Stage
 from daypass.domain.review import Review, ReviewDecision
 
@@ -50,7 +50,7 @@ def review_of(record: ReviewRecord) -> Review:
             intern(who.username),
             intern(who.uid),
             tuple(map(intern, who.groups)),
-            {key: tuple(values) for key, values in who.extra.items()},
+            {key: tuple(values) for key, values in who.extra.items()} or NO_EXTRA,
         ),
         time=record.time,
         key_id=record.key_id,

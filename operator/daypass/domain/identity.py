@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
+from typing import Final
 
 from daypass.domain import names
+
+NO_EXTRA: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+"""One for all: thousands of identities are kept."""
 
 
 class SubjectKind(Enum):
@@ -21,7 +26,7 @@ class Identity:
     username: str
     uid: str = ""
     groups: tuple[str, ...] = ()
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_EXTRA)
 
     @property
     def is_service_account(self) -> bool:

@@ -27,7 +27,12 @@ from daypass.webhook.account_power import AccountPower
 
 EXPECTED_SECONDS: Final = 1.0
 """Far longer than a watch takes to tell, and short enough to be no nuisance."""
+SHARED: Final = 1024
+"""Values of one kind that are looked up for who has an equal one: those of the teams at work, not all that ever were."""
 _NO_SPEC: Final[Mapping[str, object]] = {}
+_NO_AGENT: Final = Agent()
+_JUDGED: Final = frozenset({"Ready", "Granted"})
+"""The conditions by which admission judges a permit."""
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -234,7 +239,7 @@ def slim_request(body: Json) -> Request:
         spec=_NO_SPEC,
         reason="",
         ticket="",
-        agent=Agent(),
+        agent=_NO_AGENT,
         reviews=(),
         record=Record(
             policies=_one(record.policies),
@@ -254,30 +259,39 @@ def _slim_permit(request: Request, body: Json) -> Request:
     metadata, grant = body["metadata"], request.grant
     if isinstance(grant, WorkloadGrant | ActionGrant):
         grant = replace(grant, findings=())
+    record = request.record
+    record = replace(
+        record,
+        conditions=tuple(_one(one) for one in record.conditions if one.type in _JUDGED),
+        policies=_one(record.policies),
+        stages=_one(record.stages),
+    )
     slim = replace(
         request,
         namespace=_one(request.namespace),
+        subject=_one(request.subject),
         grant=grant,
         spec=_NO_SPEC,
         reason="",
         ticket="",
-        agent=Agent(),
+        agent=_NO_AGENT,
+        record=record,
         cause=(metadata.get("labels") or {}).get(names.LABEL_CAUSE, ""),
         version=metadata["resourceVersion"],
     )
-    if state_of(request.record) not in FINAL:
+    if state_of(record) not in FINAL:
         return slim
     denials = tuple(one for one in request.reviews if one.decision is ReviewDecision.DENY)
-    return replace(slim, reviews=denials, record=replace(request.record, stages=(), uses=(), objects=()))
+    return replace(slim, reviews=denials, record=replace(record, stages=(), uses=(), objects=()))
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=SHARED)
 def _one(value: _V) -> _V:
     """The one copy of equal values: thousands of requests share a subject, a role, a policy."""
     return value
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=SHARED)
 def _requester(username: str) -> Identity:
     return Identity(username)
 
