@@ -103,6 +103,20 @@ async def test_pods_whose_policy_was_deleted_hear_what_to_do(scene: HoldScene) -
     assert message.endswith(f". {JUDGED_ANEW}")
 
 
+async def test_a_pod_for_which_there_is_no_request_hears_what_to_do(scene: HoldScene) -> None:
+    """Its labels changed, which it reads of itself; or its request was deleted while no controller ran."""
+    scene.allow()
+    pod = scene.hold()
+    assert [key async for key in scene.permits.patrol()] == []
+    assert not scene.told.pods, "the news of its request may be on its way"
+    for _ in range(3):
+        assert [key async for key in scene.permits.patrol()] == []
+    assert scene.told.pods == [("pod", "HoldContinues", f"Stays held: no AccessRequest is for it as it is now. {JUDGED_ANEW}")]  # fmt: skip
+    scene.leave(pod=pod)
+    assert [key async for key in scene.permits.patrol()] == []
+    assert len(scene.told.pods) == 1
+
+
 async def test_denial_of_another_owners_request_is_nothing_to_the_pod(scene: HoldScene) -> None:
     scene.allow()
     one, two = scene.job("one"), scene.job("two")
@@ -366,7 +380,7 @@ async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene, alik
     scene.pods.heard(pod, None)
     assert await scene.permits.missed(scene.missing.pop()) == ["shop/daypass-1"]
     await scene.run("daypass-1")
-    assert scene.message("daypass-1") == "WorkloadGone: the pod that waited for it is gone."
+    assert scene.message("daypass-1") == "WorkloadGone: the pod that waited for it is gone, or has changed."
 
 
 async def test_request_for_a_pod_that_was_refused_waits_on(scene: HoldScene) -> None:

@@ -286,6 +286,20 @@ def _requests_of(shop: Gated, author: str) -> list[str]:
     return [one["metadata"]["name"] for one in shop.made() if one["spec"]["workload"]["authors"] == [author]]
 
 
+def test_a_held_pod_whose_own_labels_it_reads_changed_stays_held_and_says_what_to_do(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    shown = [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]
+    spec = a_spec(volumes=[*HOST_PATH["volumes"], {"name": "own", "downwardAPI": {"items": shown}}])
+    assert shop.create("pods", a_pod("reads", spec)).status == 201
+    _the_request(shop)
+    assert shop.patch("pods", "reads", {"metadata": {"labels": {"tier": "other"}}}, user="erin").status == 200
+    (told,) = shop.bed.wait_until(
+        lambda: [one for one in shop.messages("reads") if one.startswith("Stays held: no AccessRequest is for it")], 90
+    )
+    assert "delete the pod" in told
+    assert _is_held(shop.read("pods", "reads"))
+
+
 def test_t55_a_pod_like_somebody_elses_waits_for_its_own_request(shop: Gated) -> None:
     """Somebody makes the same pod as alice, and then approves what was asked for hers, which is gone by then."""
     shop.gate(on_missing="Hold")

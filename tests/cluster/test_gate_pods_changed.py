@@ -110,6 +110,15 @@ def test_labels_and_what_does_not_change_the_spec_pass(shop: Gated) -> None:
     )
 
 
+def test_labels_that_a_running_pod_reads_of_itself_change_past_the_gate(shop: Gated) -> None:
+    """As docs/limits.md says."""
+    shown = [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]
+    _pod(shop, "web", volumes=[*HOST_PATH["volumes"], {"name": "own", "downwardAPI": {"items": shown}}])
+    shop.gate()
+    assert shop.patch("pods", "web", {"metadata": {"labels": {"tier": "other"}}}).status == 200
+    assert shop.patch("pods", "web", IMAGE).status == 403
+
+
 def test_t47_an_approved_pod_is_changed_under_the_same_use(shop: Gated) -> None:
     shop.gate()
     asked = {"serviceAccountName": "agent", "privileges": ["HostPathVolumes"], "maxPods": 1}

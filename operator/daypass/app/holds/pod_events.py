@@ -22,6 +22,7 @@ REASONS: Final = {
     State.TIMED_OUT: "HoldUnanswered",
 }
 ENDED: Final = "HoldContinues"
+FORSAKEN: Final = "no AccessRequest is for it as it is now"
 WAITS: Final = "Held"
 
 
@@ -34,7 +35,7 @@ class _Said:
     to: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PodEvents:
     """The means."""
 
@@ -44,6 +45,8 @@ class PodEvents:
     journal: HoldJournal
     _said: dict[str, _Said] = field(default_factory=dict)
     """By the request's uid. Patrols come by again and again, and nothing is said twice."""
+    _forsaken: dict[str, bool] = field(default_factory=dict)
+    """Pods for which there was no request at the last look, by uid, and whether they were told."""
 
     async def tell(self, request: Request) -> None:
         """Say of a request that is not in force what it means to the pods that wait for it. Raises ApiError.
@@ -65,6 +68,23 @@ class PodEvents:
         """The request was deleted, and with it the hope of its pods. Raises ApiError."""
         message = f"Stays held: AccessRequest {request.name} was deleted. {JUDGED_ANEW}"
         await self._say(request, ENDED, message, warning=True)
+
+    def tell_forsaken(self) -> None:
+        """Say of pods for which there is no request at all that they wait for nothing.
+
+        Rule: it was so at two looks in a row, for news of a request may come after those of its pod.
+        """
+        found = {}
+        room = TOLD_AT_MOST
+        for pod in self.pods.all():
+            if self.requests.workloads(*pod.account, pod.digest):
+                continue
+            told = self._forsaken.get(pod.uid)
+            if told is False and room:
+                room -= 1
+                told = self.journal.told(pod, ENDED, f"Stays held: {FORSAKEN}. {JUDGED_ANEW}", warning=True)
+            found[pod.uid] = bool(told)
+        self._forsaken = found
 
     def forget(self, request_uid: str) -> None:
         """Nothing more is to be said of a request."""

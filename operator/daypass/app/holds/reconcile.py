@@ -107,7 +107,8 @@ class PermitReconciler:
         return []
 
     async def patrol(self) -> AsyncGenerator[str, None]:
-        """Keys of made requests whose workload is gone, each looked at live, slowly."""
+        """Keys of made requests whose workload is gone, each looked at live, slowly; and pods that nothing is for."""
+        self.pod_events.tell_forsaken()
         for entry in self.requests.entries():
             if entry.slim is not None and is_pending(entry.slim) and is_made(entry.slim):
                 if await self.workloads.look(entry.slim):

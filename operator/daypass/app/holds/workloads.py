@@ -64,7 +64,7 @@ class Workloads:
             return await self._owner_missing(request.namespace, grant.owner)
         if request.uid not in self._waited or self._bare(request):
             return ""
-        return f"{GONE}: the pod that waited for it is gone."
+        return f"{GONE}: the pod that waited for it is gone, or has changed."
 
     def _bare(self, request: Request) -> list[HeldPod]:
         """The held pods without an owner that a request without one may be for."""
