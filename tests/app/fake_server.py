@@ -18,7 +18,8 @@ from daypass.app.grants.reconcile import Reconciler, Settings
 from daypass.app.grants.requests import Requests
 from daypass.app.grants.votes import Ballots
 from daypass.app.grants.writer import GrantWriter
-from daypass.app.policies.known import Policies, Reports
+from daypass.app.policies.known import Policies
+from daypass.app.policies.reports import Reports
 from daypass.app.ports import (
     ACCESS_REQUESTS,
     APPROVAL_POLICIES,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from daypass.app.policies.known import Policies, Reports
+from daypass.app.policies.known import Policies
+from daypass.app.policies.reports import Reports
 from daypass.app.ports import ApiError, Json, Resource
 from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import Policy

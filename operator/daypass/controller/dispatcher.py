@@ -15,7 +15,8 @@ from daypass.app.grants.requests import Entry, Requests
 from daypass.app.grants.sweep import Sweep
 from daypass.app.holds.pods import HeldPod
 from daypass.app.holds.reconcile import PermitReconciler
-from daypass.app.policies.known import Policies, Reports
+from daypass.app.policies.known import Policies
+from daypass.app.policies.reports import Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, Json, Resource
 from daypass.controller.alarm import Alarm
 from daypass.controller.queue import Queue, Task, Work

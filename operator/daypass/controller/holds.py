@@ -14,7 +14,7 @@ from daypass.app.holds.reservations import Reservations
 from daypass.app.holds.uses import UsesWriter
 from daypass.app.holds.workloads import Workloads
 from daypass.app.owners import Owners
-from daypass.app.policies.known import Reports
+from daypass.app.policies.reports import Reports
 from daypass.app.ports import Kinds
 
 

@@ -18,7 +18,8 @@ from daypass.app.grants.sweep import Sweep
 from daypass.app.grants.votes import Ballots
 from daypass.app.grants.writer import GrantWriter
 from daypass.app.holds.pods import HeldPods
-from daypass.app.policies.known import Policies, Reports
+from daypass.app.policies.known import Policies
+from daypass.app.policies.reports import Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError
 from daypass.controller import kopf_run
 from daypass.controller.dispatcher import Dispatcher

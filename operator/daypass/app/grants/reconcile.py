@@ -21,7 +21,7 @@ from daypass.app.grants.requests import Entry, Requests
 from daypass.app.grants.surroundings import Known, Surroundings, Workloads, surroundings
 from daypass.app.grants.unreadable import tell_unreadable
 from daypass.app.grants.writer import GrantError, GrantWriter
-from daypass.app.policies.known import Reports
+from daypass.app.policies.reports import Reports
 from daypass.app.ports import ACCESS_REQUESTS, ApiError, Clock, ConflictError, Json, Objects
 from daypass.domain import deadlines, outcomes
 from daypass.domain.conditions import State, state_of, was_granted
