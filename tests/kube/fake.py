@@ -85,6 +85,10 @@ class FakeApi:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.answer is not None:
             return await self.answer(request)  # type: ignore[arg-type]
+        return await self.list_or_watch(request)
+
+    async def list_or_watch(self, request: web.BaseRequest) -> web.StreamResponse:
+        """As it answers where ``answer`` is not set."""
         if "watch" not in request.query:
             self.lists += 1
             body = {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.objects.values())}

@@ -64,7 +64,7 @@ def controller(
         )
         logging.shutdown()
         sys.stdout.flush()
-        # Not by returning: asyncio would wait for tasks of kopf that may never end, and nobody would lead (T38).
+        # Not by returning: asyncio would wait for what does not end, kopf in its thread too, and nobody would lead (T38).
         os._exit(code)
 
     asyncio.run(main())

@@ -1,14 +1,22 @@
-"""One run of kopf inside our own process, watched over: kopf may lose its watches and stay."""
+"""One run of kopf, in a thread and an event loop of its own, and watched over.
+
+kopf believes that its event loop is its own: it takes SIGTERM and SIGINT to itself when it starts, and when it ends,
+for whatever reason, it cancels every task that is younger than itself and waits for them. On our loop that would be our
+work, and a signal in its first moments would end kopf and not us. So it has another loop, as its documentation has it
+for those who embed it. It may also lose its watches and stay, or not end when it is told to: then it is left behind.
+"""
 
 import asyncio
-import signal
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import kopf
 import structlog
 
+from daypass.app.ports import Json, Resource
 from daypass.controller import handlers
 from daypass.kube.connection import Connection
 
@@ -18,74 +26,110 @@ STREAMS: Final = 2
 START_SECONDS: Final = 10.0
 CHECK_SECONDS: Final = 0.5
 END_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 0.25
+"""So long aiohttp's TLS connections may take to close after their session, says its documentation."""
 
 log = structlog.get_logger(__name__)
-
-
-class UnheardError(Exception):
-    """Nobody tells us of requests any more."""
 
 
 async def watch(
     connection: Connection, heard: handlers.Heard, stop: asyncio.Event, established: Callable[[], None]
 ) -> float:
-    """Run kopf until ``stop``, or until it has lost a watch; for how many seconds it heard everything."""
-    ending = asyncio.Event()
-    operator = asyncio.create_task(
-        kopf.operator(
-            registry=handlers.registry(connection, heard),
-            settings=handlers.settings(),
-            standalone=True,
-            clusterwide=True,
-            stop_flag=ending,
-        )
-    )
-    since = await _until_lost(operator, stop, established)
-    told = operator.done()
-    ending.set()
-    on_signals(stop)
-    await asyncio.wait([operator], timeout=END_SECONDS)
-    if not operator.done():
-        # kopf may wait for what never comes, also when it is told to end: then it is not asked any more.
-        log.warning("kopf does not end by itself")
-        operator.cancel()
-        await asyncio.wait([operator], timeout=END_SECONDS)
-        if not operator.done():
-            # Fail closed: a controller that hears nothing must not look alive.
-            message = "kopf neither watches nor ends"
-            raise UnheardError(message)
-        return since
+    """Run kopf until ``stop``, or until it has lost a watch; for how many seconds it heard everything.
+
+    Both are called on the caller's loop: ``heard`` with what happens, ``established`` once everything is watched.
+    """
+    run = _Run(connection, heard, established)
+    run.start()
+    waits = [asyncio.create_task(event.wait()) for event in (run.lost, stop)]
     try:
-        await operator
-    except Exception as error:  # noqa: BLE001 - whatever it is, kopf is started again
-        log.warning("kopf failed", error=str(error))
-    else:
-        if told:
-            # It ends in order only when it was told to: a signal reached its handlers before ours were back.
-            stop.set()
-    return since
+        await asyncio.wait(waits, return_when="FIRST_COMPLETED")
+    finally:
+        run.end()
+        for wait in waits:
+            wait.cancel()
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            await run.over.wait()
+    except TimeoutError:
+        log.warning("kopf does not end and is left behind")
+    return run.lasted
 
 
-def on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT set ``stop``; kopf installs handlers of its own at each start, so again after that."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+class _Run:
+    """kopf in its thread; ``lost`` and ``over`` are set on the loop of whoever made it."""
+
+    def __init__(self, connection: Connection, heard: handlers.Heard, established: Callable[[], None]) -> None:
+        self._connection, self._heard, self._established = connection, heard, established
+        self._ours, self._theirs = asyncio.get_running_loop(), asyncio.new_event_loop()
+        self._ending = asyncio.Event()
+        self.lost, self.over = asyncio.Event(), asyncio.Event()
+        self.lasted = 0.0
+        """For how many seconds it heard everything, once that is ``lost``."""
+
+    def start(self) -> None:
+        """Start it; as a daemon, so that a kopf that was left behind keeps no process alive."""
+        threading.Thread(target=self._live, name="kopf", daemon=True).start()
+
+    def end(self) -> None:
+        """Ask it to end."""
+        _call(self._theirs, self._ending.set)
+
+    def _live(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._theirs) as runner:
+                runner.run(self._operate())
+        finally:
+            self._tell(self.lost.set)
+            self._tell(self.over.set)
+
+    async def _operate(self) -> None:
+        operator = asyncio.create_task(
+            kopf.operator(
+                registry=handlers.registry(self._connection, self._hand_over),
+                settings=handlers.settings(),
+                standalone=True,
+                clusterwide=True,
+                stop_flag=self._ending,
+            )
+        )
+        await self._until_lost(operator)
+        self._tell(self.lost.set)
+        self._ending.set()
+        for watcher in _watchers():
+            watcher.cancel()  # kopf would wait 5 s for one that was left alone
+        (error,) = await asyncio.gather(operator, return_exceptions=True)
+        if isinstance(error, Exception):
+            log.warning("kopf failed", error=str(error))
+        await asyncio.sleep(CLOSE_SECONDS)
+
+    async def _until_lost(self, operator: "asyncio.Task[None]") -> None:
+        began = time.monotonic()
+        since: float | None = None
+        while not operator.done():
+            now = time.monotonic()
+            whole = len(_watchers()) >= STREAMS
+            if whole and since is None:
+                since = now
+                self._tell(self._established)
+            if not whole and (since is not None or now - began > START_SECONDS):
+                break
+            await asyncio.wait([operator], timeout=CHECK_SECONDS)
+        if since is not None:
+            self.lasted = time.monotonic() - since
+
+    def _hand_over(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - a callback
+        self._tell(self._heard, resource, body, gone)
+
+    def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
+        _call(self._ours, callback, *arguments)
 
 
-async def _until_lost(operator: "asyncio.Task[None]", stop: asyncio.Event, established: Callable[[], None]) -> float:
-    began = time.monotonic()
-    since: float | None = None
-    stopping = asyncio.create_task(stop.wait())
-    while not operator.done() and not stop.is_set():
-        on_signals(stop)
-        now = time.monotonic()
-        whole = sum(task.get_name().startswith(TASK_NAME) for task in asyncio.all_tasks()) >= STREAMS
-        if whole and since is None:
-            since = now
-            established()
-        if not whole and (since is not None or now - began > START_SECONDS):
-            break
-        await asyncio.wait([operator, stopping], timeout=CHECK_SECONDS, return_when="FIRST_COMPLETED")
-    stopping.cancel()
-    return 0.0 if since is None else time.monotonic() - since
+def _watchers() -> "list[asyncio.Task[object]]":
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith(TASK_NAME)]
+
+
+def _call(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *arguments: object) -> None:
+    """Call it on a loop of another thread; nothing where that loop has ended meanwhile."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback, *arguments)

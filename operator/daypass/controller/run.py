@@ -1,6 +1,7 @@
 """One controller process from start to end."""
 
 import asyncio
+import signal
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
@@ -92,10 +93,15 @@ class Readiness:
         self.busy = ""
 
 
+class UnheardError(Exception):
+    """Nobody tells us of requests any more."""
+
+
 async def run(connection: Connection, options: Options) -> int:
     """Stand by, lead, and stop; the exit code. 1 when the Lease was lost, or any of our tasks ended by itself."""
     stop = asyncio.Event()
-    kopf_run.on_signals(stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     readiness = Readiness()
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     client = Client(connection, user_agent="daypass-controller", wrote=metrics.wrote)
@@ -205,7 +211,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
     finally:
         for task in (stopping, *lasting, *finishing):
             task.cancel()
-        # Not for ever: kopf, when it is cancelled while it stops, may wait for what never comes.
+        # Not for ever: nothing that waits may keep another from leading (T38).
         await asyncio.wait([stopping, *lasting, *finishing], timeout=LEAVE_SECONDS)
 
 
@@ -225,7 +231,7 @@ async def _watch(client: Client, dispatcher: Dispatcher, readiness: Readiness, s
         if failures > WATCH_ATTEMPTS:
             # Fail closed: a controller that hears nothing must not look alive.
             message = "requests can't be watched"
-            raise kopf_run.UnheardError(message)
+            raise UnheardError(message)
         readiness.busy = "requests are not watched"
         log.warning("watching stopped, will start again", failures=failures)
         with suppress(TimeoutError):

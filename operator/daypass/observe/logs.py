@@ -14,8 +14,13 @@ import structlog
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 MASKED: Final = frozenset({"authorization", "token", "password", "private_key", "key_pem"})
-QUIET: Final = {"aiohttp.access": logging.WARNING, "asyncio": logging.WARNING, "kopf": logging.WARNING}
-"""Libraries whose ordinary chatter would drown the decisions."""
+QUIET: Final = {
+    "aiohttp.access": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "kopf": logging.WARNING,
+    "kopf._core.reactor.running": logging.ERROR,
+}
+"""Libraries whose ordinary chatter would drown the decisions; the last warns that signals are not kopf's, as it is."""
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
