@@ -156,7 +156,8 @@ def content_of(call: Call, operation: Operation) -> tuple[str, ...]:
 
 def _no_longer(call: Call, role: object) -> tuple[str, ...]:
     """Whom a binding named before, where it stays."""
-    gone = [one for one in _named(call.old) if one not in _named(call.object)] if call.object is not None else []
+    after = _named(call.object)
+    gone = [one for one in _named(call.old) if one not in after] if call.object is not None else []
     return operation_facts.binding("delete", role, gone) if gone else ()
 
 
