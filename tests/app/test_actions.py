@@ -15,6 +15,7 @@ from builders import a_person, a_policy, account, an_action, user
 from daypass.app.admission.answer import Answer, Call, Operation
 from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.asking import Asking
+from daypass.app.admission.gates.drafts import Drafts
 from daypass.app.admission.gates.operation_gate import OperationGate
 from daypass.app.admission.gates.operations import Attempt, attempt, operations_of
 from daypass.app.admission.gates.permits import Permits
@@ -67,7 +68,7 @@ class Scene:
         gate = OperationGate(
             Permits(known, known),
             Uses(server, known),
-            Asking(server, known, known),
+            Asking(server, known, known, Drafts(known, known)),
             known,
             never,
             lambda mode, outcome: self.counted.append((mode, outcome)),

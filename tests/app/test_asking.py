@@ -14,6 +14,7 @@ from builders import a_deny, a_policy, a_review, a_stage, group, user
 from daypass.api import convert
 from daypass.api.fields import is_plain
 from daypass.app.admission.gates.asking import Asked, Asking
+from daypass.app.admission.gates.drafts import Drafts
 from daypass.app.ports import ACCESS_REQUESTS, Json, RefusedError, UnavailableError
 from daypass.domain import causes, denials
 from daypass.domain.causes import Cause
@@ -36,7 +37,7 @@ class Scene:
         self.server = FakeServer()
         self.known = Known(*made, policies=policies)
         server: Any = self.server
-        self.asking = Asking(server, self.known, self.known)
+        self.asking = Asking(server, self.known, self.known, Drafts(self.known, self.known))
 
     async def ask(self, cause: Cause = CAUSE) -> Asked:
         return await self.asking.ask(cause)
@@ -122,7 +123,7 @@ async def test_t56_a_flood_of_ten_thousand_makes_one_request_by_one_call() -> No
 async def test_t56_through_two_replicas_too() -> None:
     scene = Scene()
     server: Any = scene.server
-    other = Asking(server, scene.known, scene.known)
+    other = Asking(server, scene.known, scene.known, Drafts(scene.known, scene.known))
     answers = await asyncio.gather(scene.ask(), other.ask(CAUSE))
     assert {answer.name for answer in answers} == {CAUSE.name()}
     assert scene.names == [CAUSE.name()]
@@ -210,7 +211,7 @@ async def test_one_that_the_watch_has_not_told_yet_is_ours() -> None:
     scene = Scene()
     await scene.ask()
     server: Any = scene.server
-    late = Asking(server, scene.known, scene.known)
+    late = Asking(server, scene.known, scene.known, Drafts(scene.known, scene.known))
     asked = await late.ask(CAUSE)
     assert asked == Asked(
         CAUSE.name(),
@@ -226,7 +227,7 @@ async def test_a_denial_that_the_watch_has_not_told_yet_counts() -> None:
     conditions = [{"type": "Ready", "status": "False", "reason": "Denied", "message": "no", "observedGeneration": 1}]
     scene.stored[0]["status"] = {"conditions": conditions}  # type: ignore[index]
     server: Any = scene.server
-    late = Asking(server, scene.known, scene.known)
+    late = Asking(server, scene.known, scene.known, Drafts(scene.known, scene.known))
     assert (await late.ask(CAUSE)).state is State.DENIED
 
 
@@ -254,8 +255,8 @@ async def test_what_no_policy_could_approve_is_not_asked_for() -> None:
     assert asked == Asked("", None, "no policy lets alice ask for it in namespace shop")
     assert not asked.waits
     assert scene.calls() == []
-    assert scene.asking.paste(CAUSE) == ""
-    assert scene.asking.hopeless(CAUSE) == asked.message
+    assert scene.asking.drafts.paste(CAUSE) == ""
+    assert scene.asking.drafts.hopeless(CAUSE) == asked.message
 
 
 async def test_whose_groups_nobody_knows_asks_by_themselves() -> None:
@@ -263,11 +264,11 @@ async def test_whose_groups_nobody_knows_asks_by_themselves() -> None:
     scene = Scene(policies=[devs])
     asked = await scene.ask()
     assert asked == Asked("", None, "Daypass does not know alice's groups: ask yourself")
-    assert scene.asking.hopeless(CAUSE) == asked.message
-    assert json.loads(scene.asking.paste(CAUSE))["spec"]["durationSeconds"] == 3600
+    assert scene.asking.drafts.hopeless(CAUSE) == asked.message
+    assert json.loads(scene.asking.drafts.paste(CAUSE))["spec"]["durationSeconds"] == 3600
     known = replace(CAUSE, requester=replace(CAUSE.requester, groups=("system:authenticated",)))
-    assert scene.asking.hopeless(known) == "no policy lets alice ask for it in namespace shop"
-    assert scene.asking.paste(known) == ""
+    assert scene.asking.drafts.hopeless(known) == "no policy lets alice ask for it in namespace shop"
+    assert scene.asking.drafts.paste(known) == ""
 
 
 async def test_it_asks_for_no_longer_than_policies_grant() -> None:
@@ -343,7 +344,7 @@ async def test_t15_what_strangers_wrote_is_shown_as_plain_text() -> None:
 
 
 def test_the_request_to_paste_is_one_line_and_no_claim_of_ours() -> None:
-    text = Scene(policies=[PODS]).asking.paste(CAUSE)
+    text = Scene(policies=[PODS]).asking.drafts.paste(CAUSE)
     assert "\n" not in text
     assert json.loads(text) == {
         "apiVersion": "daypass.dev/v1alpha1",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from builders import a_person
-from daypass.app.admission.gates.asking import MAX_FINDINGS
+from daypass.app.admission.gates.drafts import MAX_FINDINGS
 from daypass.domain import causes, what_runs
 from daypass.domain.identity import Identity
 from daypass.domain.pod_facts import PodFacts

@@ -9,6 +9,7 @@ from daypass.app.admission.gates import holding, pods
 from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.asking import Asking
 from daypass.app.admission.gates.connections import Connections
+from daypass.app.admission.gates.drafts import Drafts
 from daypass.app.admission.gates.inspection import Inspection
 from daypass.app.admission.gates.operation_gate import OperationGate
 from daypass.app.admission.gates.permits import Permits
@@ -41,7 +42,7 @@ def gate_doors(needs: Gating) -> tuple[Decide, Decide]:
     inspection = Inspection(needs.known, Owners(needs.objects), needs.canonical)
     permits = Permits(needs.known, needs.clock)
     uses = Uses(needs.objects, needs.clock)
-    asking = Asking(needs.objects, needs.known, needs.clock)
+    asking = Asking(needs.objects, needs.known, needs.clock, Drafts(needs.known, needs.clock))
     operation_gate = OperationGate(permits, uses, asking, needs.clock, needs.never, needs.count)
     actions = Actions(needs.known, operation_gate, needs.objects, needs.canonical, needs.never, needs.own)
     pod_gate = PodGate(needs.known, inspection, permits, uses, asking, needs.clock, needs.own, needs.count)

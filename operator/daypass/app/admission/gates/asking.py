@@ -1,38 +1,25 @@
 """Make the request that would help, when a gate refuses or holds something: one for each cause (T56)."""
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeAlias
 
 from daypass.api import convert
-from daypass.api.fields import MIN_DURATION_SECONDS
+from daypass.app.admission.gates.drafts import Drafts, whom
 from daypass.app.admission.gates.earlier_requests import refused_for_good, standing
-from daypass.app.ports import ACCESS_REQUESTS, AlreadyExistsError, ApiError, Clock, Json, Objects
-from daypass.domain import names
+from daypass.app.ports import ACCESS_REQUESTS, AlreadyExistsError, ApiError, Clock, Objects
 from daypass.domain.causes import Cause
 from daypass.domain.conditions import State, state_of
 from daypass.domain.denials import again_at, is_an_answer
 from daypass.domain.identity import subject_of
-from daypass.domain.matching import could_match
 from daypass.domain.permits import is_spent
-from daypass.domain.plain_text import escaped, shortened
-from daypass.domain.policy import Effect, Policy
+from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import ActionGrant, Request, WorkloadGrant
 from daypass.domain.times import rfc3339
-from daypass.domain.wording import people
 
-LONGEST_SECONDS: Final = 3600
-"""What a request that Daypass makes asks for at most."""
-ASK_PREFIX: Final = "ask-"
-"""Of the names of requests that people paste."""
-MAX_REASON: Final = 1024
-MAX_FINDING: Final = 512
-MAX_FINDINGS: Final = 64
-LONGEST_SUMMARY: Final = 120
 ATTEMPTS: Final = 8
 """Names tried for one request: those of earlier ones that ended without an answer are taken."""
 WAITING_AT_MOST: Final = 20
@@ -95,6 +82,7 @@ class Asking:
     objects: Objects
     known: AskingKnown
     clock: Clock
+    drafts: Drafts
     _running: dict[str, asyncio.Task[Asked]] = field(default_factory=dict)
     _making: dict[str, Cause] = field(default_factory=dict)
     """Causes whose request is on its way to the API server, so that a burst is counted as a flood is."""
@@ -120,31 +108,6 @@ class Asking:
             running.add_done_callback(lambda _: self._running.pop(cause.hash, None))
         return await asyncio.shield(running)
 
-    def paste(self, cause: Cause) -> str:
-        """The request as one line of JSON, to be made by a person; empty where no policy could approve it."""
-        allowing = self._allowing(cause) or self._allowing_by_group(cause)
-        if not allowing:
-            return ""
-        grant = cause.grant
-        if isinstance(grant, WorkloadGrant):
-            grant = replace(grant, owner=None, authors=(), authors_unknown=False)
-        else:
-            grant = replace(grant, parties=(), party_groups=())
-        body = convert.request_json(
-            cause.namespace,
-            "",
-            replace(grant, findings=()),
-            reason=shortened(escaped(cause.summary), LONGEST_SUMMARY),
-            duration_seconds=self._seconds(allowing),
-        )
-        # Pasted once more after it has ended, it has another name.
-        body["metadata"] = {"generateName": ASK_PREFIX, "namespace": cause.namespace}
-        return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-
-    def hopeless(self, cause: Cause) -> str:
-        """Why asking would be of no use; empty where it may be."""
-        return "" if self._allowing(cause) else self._nobody(cause)
-
     def _found(self, cause: Cause, made: Sequence[Request]) -> Asked | None:
         """What there is to say of the requests that are there already; None where another may be made."""
         own = [(one, state_of(one.record)) for one in made if _is_for(one, cause)]
@@ -166,7 +129,7 @@ class Asking:
         return any(one.name == told.asked.name for one in self.known.made(cause))
 
     async def _make(self, cause: Cause) -> Asked:
-        allowing = self._allowing(cause)
+        allowing = self.drafts.allowing(cause)
         asked = self._hindrance(cause, allowing)
         if asked is None:
             self._making[cause.hash] = cause
@@ -184,7 +147,7 @@ class Asking:
     def _hindrance(self, cause: Cause, allowing: Sequence[Policy]) -> Asked | None:
         """Why it would be of no use to ask."""
         if not allowing:
-            return Asked("", None, self._nobody(cause))
+            return Asked("", None, self.drafts.hopeless(cause))
         waiting = {one.name for one in self.known.permits(cause.namespace) if one.cause and _waits_for(one, cause)}
         asker = _asker(cause)
         waiting |= {making.name() for making in self._making.values() if _asker(making) == asker}
@@ -214,8 +177,8 @@ class Asking:
                 continue
             tries += 1
             try:
-                await self.objects.create(ACCESS_REQUESTS, self._manifest(cause, name, allowing), cause.namespace)
-                return Asked(name, None, f"request {name} was made and waits for {_whom(allowing)}")
+                await self.objects.create(ACCESS_REQUESTS, self.drafts.manifest(cause, name, allowing), cause.namespace)
+                return Asked(name, None, f"request {name} was made and waits for {whom(allowing)}")
             except AlreadyExistsError:
                 found = await self._existing(cause, name)
             except ApiError as error:
@@ -236,62 +199,6 @@ class Asking:
             return Asked("", None, f"request {name} is there and could not be read: {error}")
         return None if request is None else self._found(cause, [request])
 
-    def _manifest(self, cause: Cause, name: str, allowing: Sequence[Policy]) -> Json:
-        shown = tuple(shortened(escaped(text), MAX_FINDING) for text in cause.grant.findings[:MAX_FINDINGS])
-        return convert.request_json(
-            cause.namespace,
-            name,
-            replace(cause.grant, findings=shown),
-            reason=shortened(escaped(cause.reason), MAX_REASON),
-            duration_seconds=self._seconds(allowing),
-            requester=cause.requester,
-            subject=subject_of(cause.requester),
-            labels={names.LABEL_CAUSE: cause.hash},
-        )
-
-    def _allowing(self, cause: Cause) -> list[Policy]:
-        """The Allow policies that could match the request."""
-        request = self._imagined(cause)
-        candidates = self.known.policies().candidates(request)
-        return [one for one in candidates if one.effect is Effect.ALLOW and could_match(one, request)]
-
-    def _allowing_by_group(self, cause: Cause) -> list[Policy]:
-        """The Allow policies that could match if the requester, whose groups nobody knows, were in those they name."""
-        if cause.requester.groups:
-            return []
-        request, found = self._imagined(cause), []
-        for policy in self.known.policies().candidates(request):
-            groups = tuple(one.name for one in policy.match.requesters or () if one.kind == "Group")
-            member = replace(request, requester=replace(cause.requester, groups=groups))
-            if policy.effect is Effect.ALLOW and groups and could_match(policy, member):
-                found.append(policy)
-        return found
-
-    def _nobody(self, cause: Cause) -> str:
-        if self._allowing_by_group(cause):
-            return f"Daypass does not know {cause.requester.username}'s groups: ask yourself"
-        return _nobody(cause)
-
-    def _imagined(self, cause: Cause) -> Request:
-        """The request, before it is made."""
-        return Request(
-            uid="",
-            namespace=cause.namespace,
-            name=cause.name(),
-            generation=0,
-            creation_time=self.clock.now(),
-            requester=cause.requester,
-            subject=subject_of(cause.requester),
-            grant=cause.grant,
-            duration_seconds=LONGEST_SECONDS,
-            reason=cause.reason,
-            spec={},
-        )
-
-    def _seconds(self, allowing: Sequence[Policy]) -> int:
-        limits = [one.limits.max_duration_seconds for one in allowing if one.limits.max_duration_seconds is not None]
-        return max(MIN_DURATION_SECONDS, min([LONGEST_SECONDS, *limits]))
-
 
 def _is_for(request: Request, cause: Cause) -> bool:
     """Whether this is a request that we would have made for a cause: a label alone, anybody might set (T24)."""
@@ -305,24 +212,9 @@ def _is_for(request: Request, cause: Cause) -> bool:
     )
 
 
-def _nobody(cause: Cause) -> str:
-    text = f"no policy lets {cause.requester.username} ask for it in namespace {cause.namespace}"
-    others: Sequence[str] = ()
-    if isinstance(cause.grant, WorkloadGrant):
-        others = [one for one in cause.grant.authors if one != cause.requester.username]
-        others += ["others whom nobody knows"] if cause.grant.authors_unknown else []
-    return f"{text} for what was also made by {', '.join(others)}" if others else text
-
-
 def _waits_for(request: Request, cause: Cause) -> bool:
     return request.requester.username == cause.requester.username and state_of(request.record) is not State.ACTIVE
 
 
 def _asker(cause: Cause) -> _Asker:
     return cause.namespace, cause.requester.username
-
-
-def _whom(allowing: Sequence[Policy]) -> str:
-    """Whom the policies ask, as far as the request alone tells."""
-    asked = [f"{people(stage.approvers)} (policy {one.name})" for one in allowing for stage in one.stages]
-    return " and ".join(dict.fromkeys(asked)) or f"policy {allowing[0].name}"

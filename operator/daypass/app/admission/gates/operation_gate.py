@@ -94,8 +94,8 @@ class OperationGate:
         earlier = self.permits.earlier_for_action(attempt.asked)
         if earlier.waits:
             return "; ".join(filter(None, (earlier.told, why))), ""
-        told = asked.message if asked is not None else why or self.asking.hopeless(cause)
-        return "; ".join(filter(None, (earlier.told, told))), self.asking.paste(cause)
+        told = asked.message if asked is not None else why or self.asking.drafts.hopeless(cause)
+        return "; ".join(filter(None, (earlier.told, told))), self.asking.drafts.paste(cause)
 
 
 def _covered(permit: Request, demands: Collection[PolicyDemand]) -> Answer:

@@ -232,8 +232,8 @@ def _help(
     if asked is not None:
         told = asked.message
     else:
-        told = why or needs.permits.near_pod(facts, wanted) or needs.asking.hopeless(cause)
-    return "; ".join(filter(None, (earlier.told, told))), needs.asking.paste(cause)
+        told = why or needs.permits.near_pod(facts, wanted) or needs.asking.drafts.hopeless(cause)
+    return "; ".join(filter(None, (earlier.told, told))), needs.asking.drafts.paste(cause)
 
 
 def _admitted(facts: PodFacts, wanted: Sequence[str], case: _Case, needs: PodGate) -> list[Request]:
