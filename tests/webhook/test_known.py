@@ -2,7 +2,8 @@
 
 import time
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -11,7 +12,10 @@ from daypass.domain.request import Condition, Request, WorkloadGrant
 from daypass.domain.review import ReviewDecision
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
+from daypass.webhook import process
+from daypass.webhook.files import Mounts
 from daypass.webhook.known import EXPECTED_SECONDS, Known, slim_request
+from daypass.webhook.listener import Listener
 from gate_builders import a_gate, workloads
 
 
@@ -192,6 +196,21 @@ def test_a_webhook_that_was_ready_stays_so_when_a_gate_asks_for_more() -> None:
     known._policies._put("other", a_gate("other", workloads("shop", privileges=("ServiceAccountPower",))))
     assert known.account_power("shop", "agent") is None
     assert known.unsynced() == ""
+
+
+def test_t34_a_webhook_that_hears_nothing_any_more_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would let through what gates name that were made since."""
+    known = _known()
+    now = time.monotonic()
+    for cache in known._always:
+        cache.synced.set()
+        cache._heard_at = now
+    listener, mounts = Listener(), cast("Mounts", SimpleNamespace(loaded=True))
+    listener.serving = True
+    monkeypatch.setattr(time, "monotonic", lambda: now + 100)
+    assert process._readiness(mounts, known, listener) is True
+    known._namespaces._heard_at = now - 100
+    assert process._readiness(mounts, known, listener) == "nothing heard of namespaces for 180 s"
 
 
 def _a_permit_body() -> dict[str, Any]:

@@ -27,7 +27,7 @@ from daypass.observe.health import HealthServer
 from daypass.signing.canonical import canonical_json
 from daypass.webhook.files import Mounts
 from daypass.webhook.gating import Gating, gate_doors
-from daypass.webhook.known import Known
+from daypass.webhook.known import DEAF_SECONDS, Known
 from daypass.webhook.listener import MAX_BODY, Listener
 from daypass.webhook.routes import mutating, validating
 
@@ -147,7 +147,11 @@ def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) 
 
 
 def _readiness(mounts: Mounts, known: Known, listener: Listener) -> bool | str:
-    """Ready once files are read, caches listed and TLS is served; leadership is nothing to a webhook."""
+    """Ready once files are read, caches listed and TLS is served; leadership is nothing to a webhook.
+
+    No more where the API server was not heard for minutes: gates made since then would be open here, and what was
+    revoked in force (T34).
+    """
     if listener.draining:
         return "draining"
     if not mounts.loaded:
@@ -155,6 +159,9 @@ def _readiness(mounts: Mounts, known: Known, listener: Listener) -> bool | str:
     unsynced = known.unsynced()
     if unsynced:
         return f"not listed yet: {unsynced}"
+    unheard = known.unheard()
+    if unheard:
+        return f"nothing heard of {unheard} for {DEAF_SECONDS:g} s"
     return listener.serving or "not listening yet"
 
 
