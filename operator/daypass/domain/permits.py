@@ -121,6 +121,16 @@ def mismatch(permit: Request, pod: PodFacts, needed: Sequence[str], now: datetim
     return difference(permit, pod, needed) or closed(permit, now) or _none_left(permit, "pod", (pod.uid,))
 
 
+def is_for_account(permit: Request, pod: PodFacts) -> bool:
+    """Whether a request is for pods of this pod's ServiceAccount: of all others there is nothing more to ask."""
+    grant = permit.grant
+    return (
+        isinstance(grant, WorkloadGrant)
+        and grant.service_account_name == pod.service_account
+        and permit.namespace == pod.namespace
+    )
+
+
 def difference(permit: Request, pod: PodFacts, needed: Sequence[str]) -> str:
     """In what a request, whatever became of it, is not for a pod, in the words "it …"; empty where it is."""
     grant = permit.grant

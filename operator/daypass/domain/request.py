@@ -158,7 +158,10 @@ class Record:
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if it was ever written."""
-        return next((c for c in self.conditions if c.type == kind), None)
+        for one in self.conditions:  # a plain loop: all that is decided of a request begins here
+            if one.type == kind:
+                return one
+        return None
 
 
 @dataclass(frozen=True, slots=True)

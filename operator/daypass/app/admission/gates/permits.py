@@ -60,7 +60,8 @@ class Permits:
 
     def all_for_pod(self, pod: PodFacts, needed: Sequence[str]) -> list[Request]:
         """Every request that covers a pod: where one has no pod left by the time it is used, the next may."""
-        return self._covering(pod.namespace, self._pod_refusal(pod, needed))
+        known = self.known.permits(pod.namespace)
+        return _covering([one for one in known if permits.is_for_account(one, pod)], self._pod_refusal(pod, needed))
 
     def near_pod(self, pod: PodFacts, needed: Sequence[str]) -> str:
         """Why a request that is in force does not cover a pod, such as ``request a has no pod left of 3``, or empty."""
@@ -68,7 +69,7 @@ class Permits:
 
     def all_for_action(self, call: ActionCall) -> list[Request]:
         """Every request that covers an operation, the one that ends first in front."""
-        return self._covering(call.namespace, self._action_refusal(call))
+        return _covering(self.known.permits(call.namespace), self._action_refusal(call))
 
     def near_action(self, call: ActionCall) -> str:
         """Why a request that is in force does not cover an operation, or empty."""
@@ -94,7 +95,7 @@ class Permits:
             self._verified[permit.uid] = (permit.reviews, keys, found)
             if len(self._verified) > REMEMBERED:
                 del self._verified[next(iter(self._verified))]
-        return replace(permit, reviews=found)
+        return permit if found == permit.reviews else replace(permit, reviews=found)
 
     def unfounded(self, permit: Request) -> str:
         """Why policies do not bear out whom status says had to be asked, in the words "it …"; empty when they do.
@@ -148,9 +149,6 @@ class Permits:
             self.verified(permit), hands, authors_unknown=authors_unknown
         )
 
-    def _covering(self, namespace: str, refusal: _Refusal) -> list[Request]:
-        return sorted((one for one in self.known.permits(namespace) if not refusal(one)), key=_end)
-
     def _near(self, namespace: str, refusal: _Refusal) -> str:
         now = self.clock.now()
         for permit in self.known.permits(namespace):
@@ -190,6 +188,10 @@ class Permits:
             and not policy.stages
             and could_match(policy, permit)
         )
+
+
+def _covering(known: Sequence[Request], refusal: _Refusal) -> list[Request]:
+    return sorted([one for one in known if not refusal(one)], key=_end)
 
 
 def _is_of(applied: AppliedStage, stage: Stage) -> bool:
