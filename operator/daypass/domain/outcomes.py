@@ -9,7 +9,7 @@ from daypass.domain.conditions import State, was_approved
 from daypass.domain.evaluation import Evaluation
 from daypass.domain.plan import NOTHING, Wants
 from daypass.domain.quorum import StageProgress, Tally
-from daypass.domain.request import Request, WorkloadGrant
+from daypass.domain.request import Grant, Request, WorkloadGrant
 from daypass.domain.review import Review
 from daypass.domain.times import rfc3339
 from daypass.domain.wording import people
@@ -183,14 +183,23 @@ def let_through(
 
 def _hurry(request: Request) -> str:
     """How pods that were refused are made without waiting for their controller, which may be long in trying again."""
-    owner = request.grant.owner if isinstance(request.grant, WorkloadGrant) else None
-    if owner is None or (owner.api_version, owner.kind) not in _PATIENT:
+    what = _hurried(request.grant, made=bool(request.cause))
+    if not what:
         return ""
-    what = f"{owner.kind.lower()} {owner.name} -n {request.namespace}"
     return (
         " Pods that were refused are made at their controller's next try, in up to 17 minutes; at once after:"
-        f" kubectl annotate {what} --overwrite retry={request.name}"
+        f" kubectl annotate {what} -n {request.namespace} --overwrite retry={request.name}"
     )
+
+
+def _hurried(grant: Grant, *, made: bool) -> str:
+    """What to annotate; empty where there is nothing, or where its controller tries again soon."""
+    if not isinstance(grant, WorkloadGrant):
+        return ""
+    owner = grant.owner
+    if owner is None:
+        return "" if made else "KIND NAME"  # a person's request does not say whose pods it is for
+    return f"{owner.kind.lower()} {owner.name}" if (owner.api_version, owner.kind) in _PATIENT else ""
 
 
 def held_back(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
