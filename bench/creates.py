@@ -26,7 +26,6 @@ ROUNDS: Final = 5
 SECONDS: Final = 2.5
 CLIENTS: Final = 8
 PRIVILEGES: Final = ("Capabilities", "HostNamespaces", "HostPathVolumes", "PrivilegedContainers")
-ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _CAPABILITIES: Final = (
     *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP"),
     *("SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
