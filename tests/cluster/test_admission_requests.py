@@ -157,7 +157,7 @@ def test_t21_nothing_is_asked_for_in_namespaces_that_are_never_granted(desk: Des
     for never in ("kube-system", "daypass-system"):
         body = desk.manifest()
         body["metadata"]["namespace"] = never
-        said = desk.bed.apply(body, check=False)
+        said = desk.bed.kubectl_apply(body, check=False)
         assert said.returncode != 0
         assert "granted" in said.stderr
 

@@ -350,7 +350,9 @@ def _ask_webhook(bed: Bed, door: str, new: dict[str, Any], old: dict[str, Any]) 
         },
     }
     secret = "/" + (mounts / "paths" / door).read_text().split()[0]
-    answer = http.request(bed.webhook_url, mounts / "serving" / "ca.crt", Credentials(), "POST", secret, body)
+    connections = http.Connections(bed.webhook_url, mounts / "serving" / "ca.crt")
+    answer = connections.request(Credentials(), "POST", secret, body)
+    connections.close()
     response: dict[str, Any] = answer.json["response"]
     return response
 

@@ -152,7 +152,7 @@ def test_t44_a_binding_for_the_whole_cluster_is_asked_for_where_the_caller_is_at
     assert refused.status == 403
     assert policy in refused.message
     assert '"namespace":"default"' in refused.message
-    shop.bed.apply(a_binding(f"all-{shop.namespace}", agent, cluster=True, role="cluster-admin"), check=False)
+    shop.bed.kubectl_apply(a_binding(f"all-{shop.namespace}", agent, cluster=True, role="cluster-admin"), check=False)
     assert shop.bed.request("GET", f"{path}/all-{shop.namespace}").status == 404
 
 
@@ -265,6 +265,6 @@ def test_t58_what_can_t_be_gated_is_refused_when_the_policy_is_written(shop: Ope
                 "gate": {"actions": [action]},
             },
         }
-        done = shop.bed.apply(json.dumps(body), check=False)
+        done = shop.bed.kubectl_apply(json.dumps(body), check=False)
         assert done.returncode != 0, resource
         assert "can't be gated" in done.stderr

@@ -222,7 +222,7 @@ def test_policy_and_request_applied_in_the_same_instant(cluster: Bed, namespace:
         )
         manifests = _both(errand, number)
         writing.start()
-        cluster.apply(manifests)
+        cluster.kubectl_apply(manifests)
         writing.join()
         errand.until(f"together-{number}", "Active")
 

@@ -37,7 +37,7 @@ def _in_force(shop: Gated, on_missing: str) -> None:
     policy["metadata"]["name"] += f"-{shop.namespace}"
     policy["spec"]["match"]["namespaces"] = [shop.namespace]
     policy["spec"]["gate"]["workloads"]["onMissing"] = on_missing
-    shop.bed.apply(yaml.safe_dump(policy))
+    shop.bed.kubectl_apply(yaml.safe_dump(policy))
     shop.bed.kubectl("wait", "--for=condition=Ready", f"apol/{policy['metadata']['name']}", "--timeout=30s")
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -12,7 +13,7 @@ import pytest
 from bed import binaries, install, ports
 from bed.control_plane import ControlPlane
 from bed.daypass import controller_process, webhook_process
-from bed.endpoint import Endpoint
+from bed.endpoint import Endpoint, RefusedError
 from bed.folders import BedFolder
 from bed.http import Response
 from bed.processes import Process
@@ -132,7 +133,14 @@ class Bed:
             raise AssertionError(message)
         return done
 
-    def apply(
+    def apply(self, body: Mapping[str, Any]) -> None:
+        """Make one object, or those of a List, so as admin; AssertionError with what the API server says."""
+        try:
+            self.endpoint.apply(body)
+        except RefusedError as error:
+            raise AssertionError(str(error)) from error
+
+    def kubectl_apply(
         self, manifest: Mapping[str, Any] | str, user: str = "admin", *, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """``kubectl apply -f -`` of YAML or of one object."""
@@ -141,9 +149,15 @@ class Bed:
 
     def get(self, kind: str, name: str, namespace: str = "", user: str = "admin") -> dict[str, Any] | None:
         """One object, or None when there is none; ``kind`` as kubectl knows it."""
-        where = ("--namespace", namespace) if namespace else ()
-        text = self.kubectl("get", kind, name, *where, "--ignore-not-found", "-o", "json", user=user).stdout
-        return dict(json.loads(text)) if text.strip() else None
+        found = self.endpoint.kinds.named(kind)
+        if found is None:
+            return None
+        answer = self.request("GET", found.path(name, namespace), user=user)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise AssertionError(answer.message)
+        return dict(answer.json)
 
     def request(
         self, method: str, path: str, body: object = None, user: str = "admin", headers: Mapping[str, str] | None = None
@@ -158,17 +172,18 @@ class Bed:
 
     def wait_until(self, condition: Callable[[], T | None], timeout: float = 60.0, what: str = "") -> T:
         """The first truthy value of ``condition``; raises AssertionError, with the end of our logs, after the timeout."""
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while True:
             value = condition()
             if value:
                 return value
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 message = (
                     f"not within {timeout:g} s: {what or getattr(condition, '__name__', condition)}\n{self.logs()}"
                 )
                 raise AssertionError(message)
-            time.sleep(0.05)
+            time.sleep(min(0.05 + waited / 20, 0.25))  # whoever waits long needs no haste, and asking costs a core
 
     def logs(self, characters: int = 2500) -> str:
         """The ends of the logs of our own processes."""

@@ -66,6 +66,7 @@ class ControlPlane(Endpoint):
 
     def stop(self) -> None:
         """End everything and delete the folder."""
+        self.connections.close()
         for process in (self.controller_manager, self.api_server, self.etcd):
             process.kill()
         self._owner.remove()

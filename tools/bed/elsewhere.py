@@ -51,6 +51,7 @@ class ExistingCluster(Endpoint):
 
     def stop(self) -> None:
         """Uninstall, with the CRDs and the namespaces of the tests, and forget the keys."""
+        self.connections.close()
         kubectl = [str(self.binaries.kubectl), "--kubeconfig", str(self.admin_kubeconfig)]
         helm = [str(self.binaries.helm), "--kubeconfig", str(self.admin_kubeconfig), "uninstall", "daypass"]
         subprocess.run([*helm, "--namespace", NAMESPACE, "--ignore-not-found"], check=False)

@@ -5,10 +5,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any, Final
 
 from bed.binaries import Binaries
-from bed.http import Response, request
+from bed.http import Connections, Response
+from bed.kinds import DISCOVERY, Kinds
 from bed.users import TOKEN_SECONDS, Credentials
+
+_APPLY: Final = "fieldManager=bed&force=true&fieldValidation=Strict"
+_APPLY_PATCH: Final = {"Content-Type": "application/apply-patch+yaml"}
 
 
 class RefusedError(Exception):
@@ -24,6 +29,8 @@ class Endpoint(ABC):
         self.server = server
         self.authority_file = authority_file
         self.people: dict[str, Credentials] = {}
+        self.connections = Connections(server, authority_file)
+        self.kinds = Kinds(lambda path: self.request("GET", path, headers=DISCOVERY))
 
     @property
     def admin_kubeconfig(self) -> Path:
@@ -44,7 +51,24 @@ class Endpoint(ABC):
     ) -> Response:
         """One HTTP request, as admin when no credentials are given."""
         who = credentials or self.people["admin"]
-        return request(self.server, self.authority_file, who, method, path, body, headers)
+        return self.connections.request(who, method, path, body, headers)
+
+    def apply(self, body: Mapping[str, Any]) -> None:
+        """Server-side apply of one object, or of a List of them, as admin; raises RefusedError with the server's text."""
+        if body["kind"] == "List":
+            for item in body["items"]:
+                self.apply(item)
+            return
+        kind = self.kinds.named(f"{body['apiVersion']}/{body['kind']}")
+        if kind is None:
+            message = f"{body['apiVersion']} {body['kind']} is not served"
+            raise RefusedError(message)
+        metadata = body["metadata"]
+        path = kind.path(metadata["name"], metadata.get("namespace", ""))
+        answer = self.request("PATCH", f"{path}?{_APPLY}", dict(body), headers=_APPLY_PATCH)
+        if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
+            message = f"{body['kind']} {metadata['name']} could not be applied: {answer.message}"
+            raise RefusedError(message)
 
     def mint_token(self, namespace: str, name: str) -> str:
         """A token of a ServiceAccount for 30 days, by the TokenRequest API."""
