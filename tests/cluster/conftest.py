@@ -7,6 +7,8 @@ import pytest
 from bed import Bed
 from cluster.admission import Desk
 from cluster.chains import a_request
+from cluster.leases import free_lease
+from cluster.proxy import Proxy
 
 CONFIGURATIONS = ("mutatingwebhookconfiguration/daypass-requests", "validatingwebhookconfiguration/daypass-validation")
 
@@ -37,8 +39,22 @@ def answering(bare_cluster: Bed) -> Iterator[Bed]:
 
 
 @pytest.fixture
+def proxy(cluster: Bed, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """Instead of the bed's controller one that comes by a proxy; the test starts it."""
+    cluster.controller.terminate()
+    made = Proxy(cluster, tmp_path_factory.mktemp(f"proxy-{namespace}"))
+    own, cluster._controller = cluster._controller, made.controller
+    yield made
+    cluster._controller = own
+    made.stop()
+    free_lease(cluster)
+    cluster.controller.start()
+    cluster.controller.wait_ready()
+
+
+@pytest.fixture
 def desk(answering: Bed, namespace: str) -> Desk:
     """A namespace with a policy that wants two approvers."""
     made = Desk(answering, namespace)
-    assert made.write_policy(made.policy()).done
+    answering.apply(made.policy())
     return made

@@ -18,6 +18,7 @@ from bed import Bed
 from bed.daypass import controller_process
 from bed.pki import Authority
 from bed.processes import Process
+from cluster.leases import free_lease
 
 NOT_COUNTED: Final = ("/leases", "/events", "/selfsubject", "/approvalpolicies")
 DROPPED: Final = {"Content-Length", "Transfer-Encoding", "Connection", "Host"}
@@ -51,6 +52,18 @@ class Proxy:
         self.controller.kill()
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+
+    def kill_at(self, point: int | None) -> None:
+        """Kill the controller at the so-manieth write from now on, or not."""
+        self.kill_after = None
+        self.writes.clear()
+        self.kill_after = point
+
+    def restart(self) -> None:
+        """Start the controller again once it is killed; it leads at once."""
+        self.bed.wait_until(lambda: self.controller.pid is None, what="killed")
+        free_lease(self.bed)
+        self.controller.start()
 
     def cut_watches(self) -> None:
         """End every stream in the middle, as a load balancer does."""

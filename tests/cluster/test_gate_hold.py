@@ -8,7 +8,7 @@ import pytest
 from bed import Bed
 from cluster.errands import Json
 from cluster.gated import HELD, HELD_FOR, HOST_PATH, SCHEDULING_GATE, Gated, a_pod, a_spec, a_workload
-from cluster.meddling import Meddling
+from cluster.meddling import meddling
 
 KINDS = ("deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "replicationcontrollers")
 
@@ -218,7 +218,7 @@ def test_t57_another_webhook_that_takes_the_hold_off_is_noticed(
         named = patch[0]["op"] == "add"
         return patch if pod["spec"].get("schedulingGates") and (not named or not pod["spec"].get("nodeName")) else []
 
-    with Meddling(shop.bed, tmp_path, shop.namespace, change):
+    with meddling(shop.bed, tmp_path, shop.namespace, change):
         answer = shop.create("pods", a_pod())
         if answer.status != 201:  # else it was put on again when we were asked once more
             assert answer.status in {403, 422}, answer.message
@@ -235,7 +235,7 @@ def test_t50_what_another_webhook_adds_after_us_is_judged(shop: Gated, tmp_path:
         named = pod["metadata"]["name"].startswith("late")
         return [{"op": "add", "path": "/spec/volumes", "value": volumes}] if named else []
 
-    with Meddling(shop.bed, tmp_path, shop.namespace, change):
+    with meddling(shop.bed, tmp_path, shop.namespace, change):
         answer = shop.create("pods", a_pod("late", a_spec()))
         assert answer.status == 403
         assert "HostPathVolumes:/late" in answer.message
@@ -251,7 +251,7 @@ def test_t50_what_another_webhook_adds_after_us_is_held(shop: Gated, tmp_path: P
         late = {"name": "late", "hostPath": {"path": "/late"}}
         return [{"op": "add", "path": "/spec/volumes", "value": [*volumes, late]}]
 
-    with Meddling(shop.bed, tmp_path, shop.namespace, change):
+    with meddling(shop.bed, tmp_path, shop.namespace, change):
         answer = shop.create("pods", a_pod("late", a_spec()))
         assert answer.status == 201, answer.message
         assert _is_held(answer.json)

@@ -2,39 +2,21 @@
 
 import statistics
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from bed import Bed
+from cluster.leases import free_lease
 from cluster.permits import Permits
 from cluster.proxy import Proxy
-from cluster.test_lifecycle_crash import free_lease
 
 RELEASE = ["status", "uses", "pod"]
 
 
 @pytest.fixture
-def proxy(cluster: Bed, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    cluster.controller.terminate()
-    made = Proxy(cluster, tmp_path_factory.mktemp(f"proxy-{namespace}"))
-    yield made
-    made.stop()
-    free_lease(cluster)
-    cluster.controller.start()
-    cluster.controller.wait_ready()
-
-
-@pytest.fixture
 def permits(cluster: Bed, namespace: str) -> Permits:
     return Permits(cluster, namespace)
-
-
-def _restart(proxy: Proxy) -> None:
-    proxy.bed.wait_until(lambda: proxy.controller.pid is None, what="killed")
-    free_lease(proxy.bed)
-    proxy.controller.start()
 
 
 @pytest.mark.parametrize("pods", [1, 3])
@@ -46,11 +28,11 @@ def test_t37_killed_between_any_two_calls_of_a_release(proxy: Proxy, permits: Pe
         name = f"daypass-{point}"
         permits.leave(name, held[0], pods=pods)
         permits.until(name, "AwaitingApproval")
-        proxy.writes.clear()
-        proxy.kill_after = point if point < len(RELEASE) + pods - 1 else None
+        killed = point < len(RELEASE) + pods - 1
+        proxy.kill_at(point if killed else None)
         permits.approve(name)
-        if proxy.kill_after is not None:
-            _restart(proxy)
+        if killed:
+            proxy.restart()
         status = permits.until(name, "Active")
         for pod in held:
             permits.free(pod["metadata"]["name"], 30)
@@ -66,8 +48,7 @@ def test_t37_killed_after_the_uses_and_away_until_the_end_lets_nothing_go(proxy:
     pod = permits.pod("waits")
     permits.leave("daypass-late", pod, seconds=10)
     permits.until("daypass-late", "AwaitingApproval")
-    proxy.writes.clear()
-    proxy.kill_after = 2
+    proxy.kill_at(2)
     permits.approve("daypass-late")
     proxy.bed.wait_until(lambda: proxy.controller.pid is None, what="killed")
     assert len(permits.uses("daypass-late")) == 1
