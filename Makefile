@@ -8,8 +8,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 BED := PYTHONPATH=tools $(RUN)/python -m bed
 ARGS ?=
-# The suite waits more than it works: three workers keep two cores busy.
-WORKERS ?= 3
+# The suite waits more than it works: four workers keep two cores busy.
+WORKERS ?= 4
 
 .PHONY: help
 help: ## This list
@@ -30,7 +30,7 @@ demo: $(VENV)/.complete ## Both halves of Daypass, told with real kubectl comman
 
 .PHONY: test
 test: $(VENV)/.complete binaries ## The whole suite on a real control plane (ARGS="-k t07" for a part)
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: up
 up: $(VENV)/.complete ## Leave a cluster with Daypass running; prints how to use it

@@ -12,6 +12,17 @@ from bed.people import populate
 
 POLICIES = "/apis/daypass.dev/v1alpha1/approvalpolicies"
 _BEDS = ("cluster", "bare_cluster", "control_plane")
+_LONGEST = (
+    "test_lifecycle_crash",
+    "test_gate_life",
+    "test_lifecycle_threats",
+    "test_digest_pods",
+    "test_lifecycle",
+    "test_gate_pods",
+    "test_gate_asking",
+    "test_gate_authors",
+)
+"""Files that wait for clocks. ``make test`` deals files out in our order: what takes long must not be left at the end."""
 _numbers = itertools.count(1)
 _beds: dict[str, Bed] = {}
 
@@ -24,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="bed",
         help="bed: own control plane on loopback; kind: by pytest-kind; existing: the current kubeconfig context",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, then what else needs an API server, and last what needs none."""
+    ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: (item.path.parent.name != "cluster", ranks.get(item.path.stem, len(ranks))))
 
 
 @pytest.hookimpl(wrapper=True)
