@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, Resource
-from daypass.controller import kopf_run
+from daypass.controller import handlers, kopf_run
 from kube.fake import FakeApi, until
 
 GROUP = f"/apis/{ACCESS_REQUESTS.group}/{ACCESS_REQUESTS.version}"
@@ -126,6 +126,36 @@ async def test_stopping_ends_kopf_and_no_task_of_ours(listener: Listener) -> Non
     await listener.watching
     assert not ours.done()
     ours.cancel()
+
+
+async def test_what_a_kopf_that_was_left_behind_still_hears_is_no_news(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awake, told = asyncio.Event(), asyncio.Event()
+    registry = kopf.OperatorRegistry()
+    callbacks: list[handlers.Heard] = []
+
+    def keep(_: object, heard: handlers.Heard) -> kopf.OperatorRegistry:
+        callbacks.append(heard)
+        return registry
+
+    async def deaf(**_: object) -> None:
+        while not awake.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        callbacks[0](ACCESS_REQUESTS, {"metadata": {"name": "late"}}, False)  # noqa: FBT003 - as kopf's handler does
+        loop.call_soon_threadsafe(told.set)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(handlers, "registry", keep)
+    monkeypatch.setattr(kopf, "operator", deaf)
+    monkeypatch.setattr(kopf_run, "START_SECONDS", 0.1)
+    monkeypatch.setattr(kopf_run, "END_SECONDS", 0.1)
+    listener = Listener(api)
+    await listener.watching
+    awake.set()
+    await told.wait()
+    assert listener.heard == []
 
 
 @pytest.mark.parametrize("stops", [True, False])

@@ -63,6 +63,7 @@ class _Run:
         self._connection, self._heard, self._established = connection, heard, established
         self._ours, self._theirs = asyncio.get_running_loop(), asyncio.new_event_loop()
         self._ending = asyncio.Event()
+        self._left = False
         self.lost, self.over = asyncio.Event(), asyncio.Event()
         self.lasted = 0.0
         """For how many seconds it heard everything, once that is ``lost``."""
@@ -72,7 +73,8 @@ class _Run:
         threading.Thread(target=self._live, name="kopf", daemon=True).start()
 
     def end(self) -> None:
-        """Ask it to end."""
+        """Ask it to end; what it hears from now on is nobody's news, for what it misses will be listed."""
+        self._left = True
         _call(self._theirs, self._ending.set)
 
     def _live(self) -> None:
@@ -119,7 +121,11 @@ class _Run:
             self.lasted = time.monotonic() - since
 
     def _hand_over(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - a callback
-        self._tell(self._heard, resource, body, gone)
+        self._tell(self._deliver, resource, body, gone)
+
+    def _deliver(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - a callback
+        if not self._left:
+            self._heard(resource, body, gone)
 
     def _tell(self, callback: Callable[..., object], *arguments: object) -> None:
         _call(self._ours, callback, *arguments)
