@@ -75,6 +75,11 @@ def test_t49_what_is_no_pod_needs_a_closer_look(pod: Any) -> None:  # noqa: ANN4
         assert all(EACH[name].suspects(pod) for name in spec_matters)
 
 
+@pytest.mark.parametrize("claims", [{}, "", 0, False, {"a": 1}, [None]])
+def test_t49_claims_that_are_no_list_need_a_closer_look(claims: object) -> None:
+    assert not overlooked({"spec": {"containers": [], "resourceClaims": claims}})
+
+
 @pytest.mark.parametrize("case", HARMLESS, ids=str)
 def test_most_harmless_pods_are_told_at_a_glance(case: Case) -> None:
     assert bool(EACH[case.control].suspects(case.body("containers"))) is (str(case) in LOOKED_AT_CLOSELY)

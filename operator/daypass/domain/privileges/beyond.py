@@ -148,7 +148,7 @@ _devices: Final = Check(
     _device_uses,
     (
         *(Clear(field, _all_native) for field in _amounts),
-        Clear(Field.parse(_RESOURCE_CLAIMS.removesuffix(EACH)), lambda claims: not claims),
+        Clear(Field.parse(_RESOURCE_CLAIMS.removesuffix(EACH)), lambda claims: claims in (None, [])),
         Clear(Field.parse("metadata.annotations"), no_key_begins(*_DEVICE_ANNOTATIONS)),
     ),
 )
