@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from http import HTTPStatus
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bed import Bed
 from bed.elsewhere import launch_elsewhere
@@ -25,6 +26,12 @@ _LONGEST = (
 """Files that wait for clocks. ``make test`` deals files out in our order: what takes long must not be left at the end."""
 _numbers = itertools.count(1)
 _beds: dict[str, Bed] = {}
+
+# Laws are tried on generated cases: the same in each run, and none is timed.
+settings.register_profile(
+    "daypass", deadline=None, derandomize=True, print_blob=False, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("daypass")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -107,7 +107,7 @@ class FakeApi:
         return stream
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for what another task does."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - any condition of a test

@@ -36,7 +36,7 @@ async def heard(fake_client: Client, fake: FakeApi) -> AsyncIterator[Heard]:
     await fake.put("b", value="1")
     made = Heard(fake_client, silence_seconds=0.4)
     task = asyncio.create_task(made.cache.run())
-    await asyncio.wait_for(made.cache.synced.wait(), 5)
+    await asyncio.wait_for(made.cache.synced.wait(), 60)
     await until(lambda: fake.watched_from)
     made.changes.clear()
     yield made

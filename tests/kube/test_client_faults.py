@@ -141,11 +141,11 @@ async def test_line_without_end_is_an_error() -> None:
 async def test_fake_server_whose_certificate_is_for_another_name_than_that_of_the_url(tmp_path: Path) -> None:
     async with FakeApi(tmp_path, "api.example.org") as fake:
         await fake.put("a", value="1")
-        async with Client(fake.connection, timeout_seconds=5) as client:
+        async with Client(fake.connection, timeout_seconds=60) as client:
             with pytest.raises(UnavailableError, match="certificate"):
                 await client.list(CONFIG_MAPS, "default")
         connection = await from_kubeconfig(_kubeconfig(fake.connection, tmp_path, "api.example.org"))
-        async with Client(connection, timeout_seconds=5) as client:
+        async with Client(connection, timeout_seconds=60) as client:
             found, version = await client.list(CONFIG_MAPS, "default")
             assert [one["metadata"]["name"] for one in found] == ["a"]
             stream = client.watch(CONFIG_MAPS, version)

@@ -78,7 +78,7 @@ async def test_released_lease_is_taken_at_once(client: Client, namespace: str) -
     await asyncio.sleep(0.5)
     await first.release()
     assert not first.held()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 10)
     assert second.taken_over is not None
     assert second.taken_over["holderIdentity"] == ""
 
