@@ -139,7 +139,9 @@ def test_who_is_denied_reads_what_no_policy_lets_them_do() -> None:
         " HostPathVolumes:/etc in namespace shop"
     )
     action = judge(asking(an_action("connect pods/exec web"), "alice"), a_policy())
-    assert action.message == "no policy lets alice be granted permission to connect pods/exec named web in namespace shop"
+    assert (
+        action.message == "no policy lets alice be granted permission to connect pods/exec named web in namespace shop"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any, Final
 
 from daypass.app.fresh_reads import FreshRead
-from daypass.app.json_values import member
 from daypass.app.ports import WORKLOADS, Json, Objects, RefusedError, Resource
 from daypass.domain import names
 from daypass.domain.authors import NOBODY, NOBODY_KNOWS, Authors, authors_from
+from daypass.domain.json_values import member, text
 from daypass.domain.policy import OwnerKind
 from daypass.domain.request import OwnerReference
 
@@ -124,9 +124,4 @@ def _owners(body: Json | None) -> Iterator[Mapping[str, Any]]:
 
 
 def _reference(owner: Mapping[str, Any]) -> OwnerReference:
-    return OwnerReference(*(_text(owner, key) for key in ("apiVersion", "kind", "name", "uid")))
-
-
-def _text(owner: Mapping[str, Any], key: str) -> str:
-    value = owner.get(key)
-    return value if isinstance(value, str) else ""
+    return OwnerReference(*(text(owner, key) for key in ("apiVersion", "kind", "name", "uid")))

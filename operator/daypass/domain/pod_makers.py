@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from daypass.domain.json_values import mapping
+
 JOB_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 """Label and annotation of the pods of an Indexed Job."""
 _NUMBER: Final = re.compile("0|[1-9][0-9]{0,9}")
@@ -37,11 +39,11 @@ class Maker:
     @classmethod
     def of(cls, pod: Mapping[str, Any]) -> Self:
         """By the owner reference with ``controller: true``."""
-        metadata = _mapping(pod.get("metadata"))
+        metadata = mapping(pod.get("metadata"))
         owners = metadata.get("ownerReferences")
-        found = (_mapping(one) for one in (owners if isinstance(owners, list) else ()))
+        found = (mapping(one) for one in (owners if isinstance(owners, list) else ()))
         owner = next((one for one in found if one.get("controller") is True), {})
-        marks = (_mapping(metadata.get(where)).get(JOB_INDEX) for where in ("annotations", "labels"))
+        marks = (mapping(metadata.get(where)).get(JOB_INDEX) for where in ("annotations", "labels"))
         index = next((mark for mark in marks if isinstance(mark, str)), "")
         return cls(
             str(owner.get("apiVersion") or "").rpartition("/")[0],
@@ -103,7 +105,3 @@ class Maker:
 
 def _is_hash(value: str) -> bool:
     return _HASH.fullmatch(value) is not None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

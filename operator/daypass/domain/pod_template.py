@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from daypass.domain.exact_numbers import exact
+from daypass.domain.json_values import inner, items
 from daypass.domain.names import ANNOTATION_HELD_FOR, LABEL_HELD, SCHEDULING_GATE
 from daypass.domain.pod_makers import JOB_INDEX, Maker
 
@@ -84,7 +85,7 @@ def is_obeyed(annotation: str) -> bool:
 
 def obeyed(pod: Mapping[str, Any]) -> Json:
     """The annotations of a pod that nodes are known to obey."""
-    annotations = _inner(_inner(pod, "metadata"), "annotations")
+    annotations = inner(inner(pod, "metadata"), "annotations")
     return {key: value for key, value in annotations.items() if is_obeyed(key)}
 
 
@@ -97,10 +98,10 @@ def _leave_out_placement(pod: Mapping[str, Any], spec: Json, maker: Maker) -> No
         spec.pop("schedulingGroup", None)
     daemon = maker.is_a("apps", "DaemonSet")
     left_out = (*_DEFAULT_TOLERATIONS, *(DAEMON_TOLERATIONS if daemon else ()))
-    _replace_list(spec, "tolerations", [one for one in _items(spec, "tolerations") if one not in left_out])
+    _replace_list(spec, "tolerations", [one for one in items(spec, "tolerations") if one not in left_out])
     if daemon:
-        node_affinity = _inner(_inner(spec, "affinity"), "nodeAffinity")
-        required = _inner(node_affinity, "requiredDuringSchedulingIgnoredDuringExecution")
+        node_affinity = inner(inner(spec, "affinity"), "nodeAffinity")
+        required = inner(node_affinity, "requiredDuringSchedulingIgnoredDuringExecution")
         if _names_one_node(required):
             required["nodeSelectorTerms"] = "$(node)"
 
@@ -112,14 +113,14 @@ def daemon_set_on_one_node(pod: Mapping[str, Any]) -> str:
     template, because the controller puts the one node in its place, so that no pod has it.
     """
     maker = Maker.of(pod)
-    affinity = _inner(_inner(_inner(pod, "spec"), "affinity"), "nodeAffinity")
-    one_node = _names_one_node(_inner(affinity, "requiredDuringSchedulingIgnoredDuringExecution"))
+    affinity = inner(inner(inner(pod, "spec"), "affinity"), "nodeAffinity")
+    one_node = _names_one_node(inner(affinity, "requiredDuringSchedulingIgnoredDuringExecution"))
     return maker.name if one_node and maker.is_a("apps", "DaemonSet") else ""
 
 
 def is_scheduled(pod: Mapping[str, Any]) -> bool:
     """A pod that is made with a nodeName has no such condition yet, so its author's choice of a node is covered."""
-    conditions = _items(_inner(pod, "status"), "conditions")
+    conditions = items(inner(pod, "status"), "conditions")
     return any(one.get("type") == "PodScheduled" and one.get("status") == "True" for one in conditions)
 
 
@@ -142,13 +143,13 @@ def _leave_out_what_follows(spec: Json) -> None:
 
 def _name_token_volume(spec: Json) -> None:
     """Give the token's volume one name; what is in it and where it is mounted stays, so nothing hides behind the name."""
-    named = [volume for volume in _items(spec, "volumes") if TOKEN_VOLUME.fullmatch(str(volume.get("name")))]
+    named = [volume for volume in items(spec, "volumes") if TOKEN_VOLUME.fullmatch(str(volume.get("name")))]
     if len(named) != 1 or "projected" not in named[0]:
         return
     old, new = named[0]["name"], "$(token)"
     named[0]["name"] = new
     for container in _containers(spec):
-        for mount in _items(container, "volumeMounts"):
+        for mount in items(container, "volumeMounts"):
             if mount.get("name") == old:
                 mount["name"] = new
 
@@ -159,8 +160,8 @@ def _leave_out_ordinals(spec: Json, maker: Maker) -> None:
     if maker.ordinal:
         if hostname == maker.pod:
             spec["hostname"] = "$(pod)"
-        for volume in _items(spec, "volumes"):
-            claim = _inner(volume, "persistentVolumeClaim")
+        for volume in items(spec, "volumes"):
+            claim = inner(volume, "persistentVolumeClaim")
             prefix = f"{volume.get('name')}-{maker.name}-"
             if claim.get("claimName") == prefix + maker.ordinal:
                 claim["claimName"] = f"{prefix}$(ordinal)"
@@ -168,7 +169,7 @@ def _leave_out_ordinals(spec: Json, maker: Maker) -> None:
         if hostname == f"{maker.name}-{maker.completion}":
             spec["hostname"] = "$(job)-$(index)"
         for container in _containers(spec):
-            for variable in _items(container, "env"):
+            for variable in items(container, "env"):
                 if _is_completion_index(variable):
                     variable["valueFrom"] = "$(index)"
 
@@ -185,15 +186,15 @@ def _is_completion_index(variable: Mapping[str, Any]) -> bool:
 
 def _leave_out_merged_selectors(spec: Json, pod: Mapping[str, Any]) -> None:
     """Expressions that the API server adds for ``matchLabelKeys``: they hold values of this pod's labels."""
-    labels = _inner(_inner(pod, "metadata"), "labels")
-    for term in (*_items(spec, "topologySpreadConstraints"), *_affinity_terms(_inner(spec, "affinity"))):
+    labels = inner(inner(pod, "metadata"), "labels")
+    for term in (*items(spec, "topologySpreadConstraints"), *_affinity_terms(inner(spec, "affinity"))):
         added = {
             (key, operator, str(labels[key]))
             for keys, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
             for key in _words(term, keys)
             if key in labels
         }
-        selector = _inner(term, "labelSelector")
+        selector = inner(term, "labelSelector")
         if added and isinstance(selector.get("matchExpressions"), list):
             kept = [one for one in selector["matchExpressions"] if _expression(one) not in added]
             _replace_list(selector, "matchExpressions", kept)
@@ -210,10 +211,10 @@ def _expression(one: object) -> tuple[str, str, str] | None:
 
 def _affinity_terms(affinity: Mapping[str, Any]) -> Iterator[Json]:
     for kind in ("podAffinity", "podAntiAffinity"):
-        terms = _inner(affinity, kind)
-        yield from _items(terms, "requiredDuringSchedulingIgnoredDuringExecution")
-        for weighted in _items(terms, "preferredDuringSchedulingIgnoredDuringExecution"):
-            yield _inner(weighted, "podAffinityTerm")
+        terms = inner(affinity, kind)
+        yield from items(terms, "requiredDuringSchedulingIgnoredDuringExecution")
+        for weighted in items(terms, "preferredDuringSchedulingIgnoredDuringExecution"):
+            yield inner(weighted, "podAffinityTerm")
 
 
 def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
@@ -224,11 +225,11 @@ def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
     """
     annotations = obeyed(pod)
     found: dict[str, Json] = {"annotations": annotations} if annotations else {}
-    held = any(gate.get("name") == SCHEDULING_GATE for gate in _items(_inner(pod, "spec"), "schedulingGates"))
+    held = any(gate.get("name") == SCHEDULING_GATE for gate in items(inner(pod, "spec"), "schedulingGates"))
     paths = dict.fromkeys(str(reference.get("fieldPath")) for reference in _field_references(spec))
     for field in filter(None, map(_METADATA_FIELD.fullmatch, paths)):
         where, only = field[1], field[2]
-        values = _inner(_inner(pod, "metadata"), where)
+        values = inner(inner(pod, "metadata"), where)
         wanted = values if only is None else {only: values[only]} if only in values else {}
         kept = {
             key: _SET_BY_CONTROLLER if maker.sets(where, key, str(value)) else value
@@ -241,33 +242,23 @@ def _metadata_read(pod: Mapping[str, Any], spec: Json, maker: Maker) -> Json:
 
 def _field_references(spec: Json) -> Iterator[Json]:
     for container in _containers(spec):
-        for variable in _items(container, "env"):
-            yield _inner(_inner(variable, "valueFrom"), "fieldRef")
-    for volume in _items(spec, "volumes"):
-        sources = (volume, *_items(_inner(volume, "projected"), "sources"))
+        for variable in items(container, "env"):
+            yield inner(inner(variable, "valueFrom"), "fieldRef")
+    for volume in items(spec, "volumes"):
+        sources = (volume, *items(inner(volume, "projected"), "sources"))
         for source in sources:
-            for item in _items(_inner(source, "downwardAPI"), "items"):
-                yield _inner(item, "fieldRef")
+            for item in items(inner(source, "downwardAPI"), "items"):
+                yield inner(item, "fieldRef")
 
 
 def _containers(spec: Mapping[str, Any]) -> Iterator[Json]:
     for kind in _CONTAINERS:
-        yield from _items(spec, kind)
-
-
-def _items(parent: Mapping[str, Any], key: str) -> list[Json]:
-    found = parent.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        yield from items(spec, kind)
 
 
 def _words(parent: Mapping[str, Any], key: str) -> list[str]:
     found = parent.get(key)
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
-
-
-def _inner(parent: Mapping[str, Any], key: str) -> Json:
-    found = parent.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _replace_list(parent: Json, key: str, kept: list[Any]) -> None:

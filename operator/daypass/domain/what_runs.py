@@ -2,9 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from daypass.domain.json_values import inner, items
 from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.pod_template import daemon_set_on_one_node, is_obeyed, is_scheduled
 
@@ -78,7 +79,7 @@ _METADATA_KEY: Final = re.compile(r"metadata\.(annotations|labels)\['(.*)'\]", r
 _ROOT_CERTIFICATE: Final = "kube-root-ca.crt"
 
 Json = Mapping[str, Any]
-Containers = list[tuple[str, Json]]
+Containers = Sequence[tuple[str, Json]]
 
 
 def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
@@ -90,9 +91,9 @@ def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
     what does not fit is counted, so that padding with harmless containers shows as such (T49). All text of the pod's
     author is on one line, with hidden characters spelled out (T15).
     """
-    spec = _inner(pod, "spec")
-    containers = [(_role(kind, one), one) for kind in _KINDS for one in _items(spec, kind)]
-    metadata = _inner(pod, "metadata")
+    spec = inner(pod, "spec")
+    containers = [(_role(kind, one), one) for kind in _KINDS for one in items(spec, kind)]
+    metadata = inner(pod, "metadata")
     programs = [line for role, one in containers for line in _programs(role, one)]
     programs += [line for role, one in containers for line in _variables(metadata, role, one)]
     around = [*_node(pod, spec), *_surroundings(spec), *_obeyed(pod)]
@@ -126,9 +127,9 @@ def _programs(role: str, container: Json) -> Iterator[str]:
         yield f"{start}, the image's own command with arguments: {shlex.join(arguments)}"
     else:
         yield f"{start}, the image's own command"
-    hooks = [(name, _inner(_inner(container, "lifecycle"), name)) for name in _HOOKS]
-    for name, handler in (*hooks, *((name, _inner(container, name)) for name in _PROBES)):
-        words = _words(_inner(handler, "exec"), "command")
+    hooks = [(name, inner(inner(container, "lifecycle"), name)) for name in _HOOKS]
+    for name, handler in (*hooks, *((name, inner(container, name)) for name in _PROBES)):
+        words = _words(inner(handler, "exec"), "command")
         if words:
             yield f"{role}: {name} runs {shlex.join(words)}"
 
@@ -140,11 +141,11 @@ def _variables(metadata: Json, role: str, container: Json) -> Iterator[str]:
     """
     said: dict[str, Json] = {}
     words = [*_words(container, "command"), *_words(container, "args")]
-    for variable in _items(container, "env"):
+    for variable in items(container, "env"):
         words.append(str(variable.get("value")))
         name = str(variable.get("name"))
         said.pop(name, None)
-        source = _inner(variable, "valueFrom")
+        source = inner(variable, "valueFrom")
         if not source or "fieldRef" in source:
             said[name] = variable
     named = {name for word in words if "$(" in word for name in _REFERENCE.findall(word)} | _RISKY
@@ -166,9 +167,9 @@ def _variables(metadata: Json, role: str, container: Json) -> Iterator[str]:
 def _said(metadata: Json, name: str, variable: Json) -> str:
     """What the pod says that a variable is, or from where in itself."""
     name = shortened(name, _LONGEST_NAME)
-    source = _inner(variable, "valueFrom")
+    source = inner(variable, "valueFrom")
     if source:
-        return f"{name} from {_field(metadata, _inner(source, 'fieldRef'))}"
+        return f"{name} from {_field(metadata, inner(source, 'fieldRef'))}"
     return shlex.quote(f"{name}={shortened(str(variable.get('value') or ''), _LONGEST_VALUE)}")
 
 
@@ -179,7 +180,7 @@ def _field(metadata: Json, reference: Json) -> str:
     path = shortened(path, _LONGEST_VALUE)
     if key is None:
         return path
-    value = _inner(metadata, key[1]).get(key[2])
+    value = inner(metadata, key[1]).get(key[2])
     return path if value is None else f"{path} ({shortened(str(value), _LONGEST_VALUE)})"
 
 
@@ -198,15 +199,15 @@ def _surroundings(spec: Json) -> Iterator[str]:
     """What decides which runtime it is, and to whom a program talks that names a host."""
     if spec.get("runtimeClassName"):
         yield f"runs by RuntimeClass {spec['runtimeClassName']}"
-    for alias in _items(spec, "hostAliases"):
+    for alias in items(spec, "hostAliases"):
         yield f"takes {alias.get('ip')} for {_listed(_words(alias, 'hostnames'))}"
-    servers = _words(_inner(spec, "dnsConfig"), "nameservers")
+    servers = _words(inner(spec, "dnsConfig"), "nameservers")
     if servers:
         yield f"asks name servers of its own: {_listed(servers)}"
 
 
 def _obeyed(pod: Json) -> Iterator[str]:
-    for key, value in _inner(_inner(pod, "metadata"), "annotations").items():
+    for key, value in inner(inner(pod, "metadata"), "annotations").items():
         if is_obeyed(key):
             yield f"annotation {key}: {value}, which nodes may obey"
 
@@ -224,11 +225,11 @@ def _unpinned(containers: Containers) -> Iterator[str]:
 def _files(metadata: Json, spec: Json, containers: Containers) -> Iterator[str]:
     mounts: dict[object, list[str]] = {}
     for role, container in containers:
-        for mount in _items(container, "volumeMounts"):
+        for mount in items(container, "volumeMounts"):
             mounts.setdefault(mount.get("name"), []).append(f"{mount.get('mountPath')} in {role}")
-        for device in _items(container, "volumeDevices"):
+        for device in items(container, "volumeDevices"):
             mounts.setdefault(device.get("name"), []).append(f"{device.get('devicePath')} in {role}")
-    for volume in _items(spec, "volumes"):
+    for volume in items(spec, "volumes"):
         places = mounts.get(volume.get("name"))
         for source in _sources(metadata, volume) if places else ():
             yield f"files from {source}: {_listed(places or [])}"
@@ -237,16 +238,16 @@ def _files(metadata: Json, spec: Json, containers: Containers) -> Iterator[str]:
 def _sources(metadata: Json, volume: Json) -> Iterator[str]:
     for kind in volume:
         if kind == "downwardAPI":
-            yield from _own_fields(metadata, _inner(volume, kind))
+            yield from _own_fields(metadata, inner(volume, kind))
         elif kind == "projected":
-            for source in _items(_inner(volume, kind), "sources"):
-                yield from _own_fields(metadata, _inner(source, "downwardAPI"))
+            for source in items(inner(volume, kind), "sources"):
+                yield from _own_fields(metadata, inner(source, "downwardAPI"))
                 yield from (
-                    _projected(one, _inner(source, one)) for one in ("configMap", "secret") if _brings(source, one)
+                    _projected(one, inner(source, one)) for one in ("configMap", "secret") if _brings(source, one)
                 )
         elif kind in _NAMED:
             label, key = _NAMED[kind]
-            name = str(_inner(volume, kind).get(key))
+            name = str(inner(volume, kind).get(key))
             unpinned = ", which is not pinned by digest" if kind == "image" and not _PINNED.search(name) else ""
             yield f"{label} {shortened(name, _LONGEST_IMAGE)}{unpinned}"
         elif kind not in {"name", "emptyDir"}:
@@ -254,13 +255,13 @@ def _sources(metadata: Json, volume: Json) -> Iterator[str]:
 
 
 def _own_fields(metadata: Json, downward: Json) -> Iterator[str]:
-    fields = [_field(metadata, _inner(item, "fieldRef")) for item in _items(downward, "items") if "fieldRef" in item]
+    fields = [_field(metadata, inner(item, "fieldRef")) for item in items(downward, "items") if "fieldRef" in item]
     if fields:
         yield f"the pod's own {_listed(fields)}"
 
 
 def _brings(source: Json, kind: str) -> bool:
-    return kind in source and not (kind == "configMap" and _inner(source, kind).get("name") == _ROOT_CERTIFICATE)
+    return kind in source and not (kind == "configMap" and inner(source, kind).get("name") == _ROOT_CERTIFICATE)
 
 
 def _projected(kind: str, source: Json) -> str:
@@ -270,15 +271,15 @@ def _projected(kind: str, source: Json) -> str:
 def _environment(containers: Containers) -> Iterator[str]:
     users: dict[str, list[str]] = {}
     for role, container in containers:
-        for bulk in _items(container, "envFrom"):
+        for bulk in items(container, "envFrom"):
             for key, label in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
                 if key in bulk:
-                    users.setdefault(f"{label} {_inner(bulk, key).get('name')}", []).append(f"all of it in {role}")
-        for variable in _items(container, "env"):
-            source = _inner(variable, "valueFrom")
+                    users.setdefault(f"{label} {inner(bulk, key).get('name')}", []).append(f"all of it in {role}")
+        for variable in items(container, "env"):
+            source = inner(variable, "valueFrom")
             for key, label, named in _VALUES_FROM:
                 if key in source:
-                    name = f"{label} {_inner(source, key).get(named)}"
+                    name = f"{label} {inner(source, key).get(named)}"
                     users.setdefault(name, []).append(f"{variable.get('name')} in {role}")
     for name, uses in users.items():
         yield f"environment from {name}: {_listed(uses)}"
@@ -293,13 +294,3 @@ def _listed(uses: list[str]) -> str:
 def _words(parent: Json, key: str) -> list[str]:
     found = parent.get(key)
     return [str(word) for word in found] if isinstance(found, list) else []
-
-
-def _items(parent: Json, key: str) -> list[Json]:
-    found = parent.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _inner(parent: Json, key: str) -> Json:
-    found = parent.get(key)
-    return found if isinstance(found, dict) else {}

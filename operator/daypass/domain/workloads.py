@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
+from daypass.domain.json_values import mapping
 from daypass.domain.names import ANNOTATION_DIGEST_ONLY
 from daypass.domain.pod_makers import JOB_INDEX
 from daypass.domain.pod_template import DAEMON_TOLERATIONS
@@ -49,26 +50,26 @@ def pod_of(workload: Mapping[str, Any], ordinal: int = 0) -> Json:
     asks for a digest. Raises ValueError, with what is missing, for a workload without a template.
     """
     group, kind = group_of(workload), str(workload.get("kind"))
-    own = _mapping(workload.get("metadata"))
+    own = mapping(workload.get("metadata"))
     name = str(own.get("name") or f"{own.get('generateName') or kind.lower()}x").lower()
     if (group, kind) == ("", "Pod"):
         template: Mapping[str, Any] = workload
     else:
         template = workload
         for step in _TEMPLATES[group, kind]:
-            template = _mapping(template.get(step))
+            template = mapping(template.get(step))
     if not isinstance(template.get("spec"), Mapping):
         path = "spec" if kind == "Pod" else f"{'.'.join(_TEMPLATES[group, kind])}.spec"
         text = f"{path} is missing"
         raise ValueError(text)  # noqa: TRY004 - the value of a person's manifest
-    described = _mapping(template.get("metadata"))
+    described = mapping(template.get("metadata"))
     pod: Json = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "generateName": f"{name}-",
-            "labels": dict(_mapping(described.get("labels"))),
-            "annotations": {**_mapping(described.get("annotations")), ANNOTATION_DIGEST_ONLY: "true"},
+            "labels": dict(mapping(described.get("labels"))),
+            "annotations": {**mapping(described.get("annotations")), ANNOTATION_DIGEST_ONLY: "true"},
         },
         "spec": deepcopy(template["spec"]),
     }
@@ -83,9 +84,9 @@ def pod_of(workload: Mapping[str, Any], ordinal: int = 0) -> Json:
         case "apps", "DaemonSet":
             _of_daemon_set(pod, name)
         case "batch", "Job":
-            _of_job(pod, _mapping(workload.get("spec")), name)
+            _of_job(pod, mapping(workload.get("spec")), name)
         case "batch", "CronJob":
-            jobs = _mapping(_mapping(_mapping(workload.get("spec")).get("jobTemplate")).get("spec"))
+            jobs = mapping(mapping(mapping(workload.get("spec")).get("jobTemplate")).get("spec"))
             _of_job(pod, jobs, f"{name}-{_MOMENT}")
         case "", "ReplicationController":
             _owned(pod, "v1", kind, name)
@@ -108,7 +109,7 @@ def _of_stateful_set(pod: Json, workload: Mapping[str, Any], name: str, ordinal:
     _owned(pod, "apps/v1", "StatefulSet", name)
     del metadata["generateName"]
     metadata["name"] = spec["hostname"] = own_name
-    described = _mapping(workload.get("spec"))
+    described = mapping(workload.get("spec"))
     if described.get("serviceName"):
         spec["subdomain"] = described["serviceName"]
     else:
@@ -118,7 +119,7 @@ def _of_stateful_set(pod: Json, workload: Mapping[str, Any], name: str, ordinal:
         "statefulset.kubernetes.io/pod-name": own_name,
         "apps.kubernetes.io/pod-index": number,
     }
-    templates = [_mapping(_mapping(one).get("metadata")) for one in _list(described, "volumeClaimTemplates")]
+    templates = [mapping(mapping(one).get("metadata")) for one in _list(described, "volumeClaimTemplates")]
     claims = {
         str(one.get("name")): {
             "name": one.get("name"),
@@ -126,7 +127,7 @@ def _of_stateful_set(pod: Json, workload: Mapping[str, Any], name: str, ordinal:
         }
         for one in templates
     }
-    others = [one for one in _list(spec, "volumes") if str(_mapping(one).get("name")) not in claims]
+    others = [one for one in _list(spec, "volumes") if str(mapping(one).get("name")) not in claims]
     if claims:
         spec["volumes"] = [*claims.values(), *others]
 
@@ -139,9 +140,9 @@ def _of_daemon_set(pod: Json, name: str) -> None:
     kept = [one for one in _list(spec, "tolerations") if not any(_same_taint(one, other) for other in added)]
     spec["tolerations"] = [*kept, *map(dict, added)]
     here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node"]}]}
-    affinity = _mapping(spec.get("affinity"))
+    affinity = mapping(spec.get("affinity"))
     nodes = {
-        **_mapping(affinity.get("nodeAffinity")),
+        **mapping(affinity.get("nodeAffinity")),
         "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [here]},
     }
     spec["affinity"] = {**affinity, "nodeAffinity": nodes}
@@ -150,7 +151,7 @@ def _of_daemon_set(pod: Json, name: str) -> None:
 def _same_taint(one: object, other: Mapping[str, Any]) -> bool:
     """The controller replaces such a toleration by its own, that has no end."""
     return all(
-        (_mapping(one).get(key) or "") == (other.get(key) or "") for key in ("key", "effect", "operator", "value")
+        (mapping(one).get(key) or "") == (other.get(key) or "") for key in ("key", "effect", "operator", "value")
     )
 
 
@@ -169,15 +170,11 @@ def _of_job(pod: Json, job: Mapping[str, Any], name: str) -> None:
         "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{JOB_INDEX}']"}},
     }
     for container in (*_list(spec, "initContainers"), *_list(spec, "containers")):
-        variables = _list(_mapping(container), "env")
-        if isinstance(container, dict) and not any(_mapping(one).get("name") == index["name"] for one in variables):
+        variables = _list(mapping(container), "env")
+        if isinstance(container, dict) and not any(mapping(one).get("name") == index["name"] for one in variables):
             container["env"] = [*variables, deepcopy(index)]
 
 
 def _list(parent: Mapping[str, Any], key: str) -> list[Any]:
     found = parent.get(key)
     return found if isinstance(found, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from daypass.api import convert
-from daypass.app.json_values import member
 from daypass.app.ports import ACCESS_REQUESTS, APPROVAL_POLICIES, CONFIG_MAPS, NAMESPACES, Json
 from daypass.domain import names
 from daypass.domain.conditions import FINAL, State, state_of
 from daypass.domain.duplicates import equality_key, is_pending
 from daypass.domain.gates import GateIndex, asks_power
 from daypass.domain.identity import Identity
+from daypass.domain.json_values import member
 from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
 from daypass.domain.request import ActionGrant, Agent, Record, Request, WorkloadGrant

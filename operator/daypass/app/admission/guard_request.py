@@ -7,11 +7,11 @@ from typing import Any, Final
 from daypass.api import convert
 from daypass.app.admission.answer import CONFLICT, INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.knowledge import Knowledge
-from daypass.app.json_values import member
 from daypass.app.ports import Clock, Json
 from daypass.domain import names, privileges
 from daypass.domain.evaluation import World, refusal_at_admission
 from daypass.domain.expressions import Expressions
+from daypass.domain.json_values import member
 from daypass.domain.request import Request, RulesGrant, WorkloadGrant
 from daypass.domain.times import rfc3339
 

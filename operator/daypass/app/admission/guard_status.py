@@ -6,8 +6,8 @@ from typing import Any
 
 from daypass.api import convert
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
-from daypass.app.json_values import member
 from daypass.app.ports import Json, Verifier
+from daypass.domain.json_values import member
 from daypass.domain.review import ReviewDecision
 
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 from daypass.api import convert
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.knowledge import Knowledge
-from daypass.app.json_values import member
 from daypass.app.ports import Clock, Json, Signer, Verifier
 from daypass.domain.conditions import FINAL, state_of
 from daypass.domain.identity import Identity
+from daypass.domain.json_values import member
 from daypass.domain.objections import objection
 from daypass.domain.request import Request
 from daypass.domain.review import Review, ReviewDecision

@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 from daypass.api import convert
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
-from daypass.app.json_values import member
 from daypass.app.ports import Json
 from daypass.domain.identity import SubjectKind, subject_of
+from daypass.domain.json_values import member
 
 _Patch: TypeAlias = list[Mapping[str, Any]]
 

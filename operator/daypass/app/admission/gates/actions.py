@@ -23,9 +23,9 @@ from daypass.app.admission.gates.operations import (
     of_pod,
     operations_of,
 )
-from daypass.app.json_values import member
 from daypass.app.ports import PODS, ApiError, Canonical, Objects
 from daypass.domain.action_gates import ActionGates, Concern, gated_first, is_component
+from daypass.domain.json_values import member
 from daypass.domain.names import ANNOTATION_DIGEST_ONLY
 from daypass.domain.policy import GateMode, Policy
 

@@ -10,12 +10,12 @@ from daypass.app.admission.gates.actions import Actions
 from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspection
 from daypass.app.admission.gates.operation_gate import PolicyDemand
 from daypass.app.admission.gates.operations import Attempt, attempt, operations_of
-from daypass.app.json_values import member
 from daypass.app.ports import PODS, ApiError, Json, Objects
 from daypass.domain import gates
 from daypass.domain.action_gates import is_component
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.identity import Identity
+from daypass.domain.json_values import member
 from daypass.domain.policy import GateMode
 
 _UNGATED: Final = allow(NOT_GATED)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daypass.app.json_values import member
 from daypass.app.ports import Json
 from daypass.domain import names
+from daypass.domain.json_values import member
 
 _LABEL: Final = f"/metadata/labels/{names.LABEL_HELD.replace('/', '~1')}"
 _GATES: Final = "/spec/schedulingGates"

@@ -1,11 +1,9 @@
 """Look at a pod with the eyes of the gates of its namespace: what they find in it, whose it is, and what it runs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from daypass.app.digests import pod_template_digest
-from daypass.app.json_values import member
 from daypass.app.owners import NO_OWNER, Owners, controller_of, kinds_of_owners
 from daypass.app.ports import Canonical, Json
 from daypass.domain.agents import Signs, is_agents, is_by_agents
@@ -13,6 +11,7 @@ from daypass.domain.authors import NOBODY_KNOWS, Authors, is_known_controller, i
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.gates import Demand, GateIndex, NamespaceGates, asks, of_mode
 from daypass.domain.identity import Identity
+from daypass.domain.json_values import mapping, member, text
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import GateMode, OwnerKind
 from daypass.domain.privileges import Finding, of_account
@@ -101,8 +100,8 @@ class Inspection:
         gates = self.known.pod_gates().of(namespace)
         if gates is None:
             return None
-        metadata = _mapping(pod.get("metadata"))
-        if is_mirror(caller, _mapping(metadata.get("annotations"))):
+        metadata = mapping(pod.get("metadata"))
+        if is_mirror(caller, mapping(metadata.get("annotations"))):
             return None
         account = account_of(pod)
         findings = (*gates.findings(pod), *self._power(gates, namespace, account))
@@ -118,9 +117,9 @@ class Inspection:
         caller: Identity,
         kinds: tuple[OwnerKind, ...],
     ) -> Finds:
-        metadata = _mapping(pod.get("metadata"))
+        metadata = mapping(pod.get("metadata"))
         author = None if is_known_controller(caller.username) else caller
-        signs = Signs(namespace, account_of(pod), _mapping(metadata.get("labels")), author, kinds)
+        signs = Signs(namespace, account_of(pod), mapping(metadata.get("labels")), author, kinds)
         agents: list[Demand] = []
         others: list[Demand] = []
         for demand in demands:
@@ -144,11 +143,11 @@ class Inspection:
         if not finds.agents and controller is None and author is not None:
             # Nobody but the caller had a hand in it, or in what is done with it now, and the caller is no agent.
             return None
-        metadata = _mapping(pod.get("metadata"))
+        metadata = mapping(pod.get("metadata"))
         facts = PodFacts(
             namespace=namespace,
-            name=_text(metadata, "name"),
-            uid=_text(metadata, "uid"),
+            name=text(metadata, "name"),
+            uid=text(metadata, "uid"),
             service_account=finds.signs.service_account,
             findings=finds.findings,
             digest=pod_template_digest(pod, self.canonical),
@@ -196,12 +195,3 @@ def account_of(pod: Json) -> str:
     """The name of the ServiceAccount as which a pod runs."""
     name = member(pod, "spec", "serviceAccountName")
     return name if isinstance(name, str) and name else DEFAULT_ACCOUNT
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(metadata: Mapping[str, Any], key: str) -> str:
-    value = metadata.get(key)
-    return value if isinstance(value, str) else ""

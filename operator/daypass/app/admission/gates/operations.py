@@ -5,15 +5,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from daypass.app.admission.answer import Call
 from daypass.app.admission.answer import Operation as Verb
 from daypass.app.digests import deletion_digest, object_digest
-from daypass.app.json_values import member
 from daypass.app.ports import Canonical, Json
 from daypass.domain import content_facts, names, operation_facts
 from daypass.domain.action_gates import BindingSubject, Operation
+from daypass.domain.json_values import member, text
 from daypass.domain.object_content import has_generated_name
 from daypass.domain.permits import ActionCall
 
@@ -66,13 +66,13 @@ def attempt(call: Call, operation: Operation, canonical: Canonical, now: datetim
     of the time in steps of two seconds.
     """
     stored = call.old if call.old is not None else call.object
-    uid = _text(stored, "metadata", "uid")
+    uid = text(stored, "metadata", "uid")
     digest = _digest(call, operation, uid, canonical)
     below = operation.verb == "create" and operation.subresource
     if below or operation.verb == "connect" or not uid:
         keys = _windowed(operation, digest, now)
     elif call.operation is Verb.UPDATE:
-        keys = (f"{uid}@{_text(call.old, 'metadata', 'resourceVersion')}",)
+        keys = (f"{uid}@{text(call.old, 'metadata', 'resourceVersion')}",)
     else:
         keys = (uid,)
     asked = ActionCall(
@@ -87,7 +87,7 @@ def attempt(call: Call, operation: Operation, canonical: Canonical, now: datetim
         keys=keys,
         **_parties(operation),
     )
-    kind = _text(stored, "kind") if not operation.subresource else operation.resource
+    kind = text(stored, "kind") if not operation.subresource else operation.resource
     # The API server gives a generated name along, or none, depending on its version.
     generated = call.operation is Verb.CREATE and (not call.name or has_generated_name(call.object or {}))
     return Attempt(asked, kind, uid, findings_of(call, operation), content_of(call, operation), generated)
@@ -128,7 +128,7 @@ def findings_of(call: Call, operation: Operation) -> tuple[str, ...]:
             ports = member(body, "ports")
             return (f"ports: {', '.join(map(str, ports)) if ports else 'any'}",)
         case "", "pods" | "services", "proxy":
-            path = operation_facts.quoted(f"/{_text(body, 'path').removeprefix('/')}")
+            path = operation_facts.quoted(f"/{text(body, 'path').removeprefix('/')}")
             return (f"path: {path}, by any method and with anything in it",)
         case "", "serviceaccounts", "token":
             spec = member(body, "spec")
@@ -166,13 +166,13 @@ def _existing(call: Call, operation: Operation) -> tuple[str, ...]:
         return (_GIVEN_AWAY,)
     if call.old is None:
         return ()
-    made = _text(call.old, "metadata", "creationTimestamp")
-    return (f"the object was made at {made}, uid {_text(call.old, 'metadata', 'uid')}",)
+    made = text(call.old, "metadata", "creationTimestamp")
+    return (f"the object was made at {made}, uid {text(call.old, 'metadata', 'uid')}",)
 
 
 def _operation(call: Call, verb: str) -> Operation:
     whole_cluster = (call.group, call.plural) == NAMESPACES
-    name = call.name or _text(call.object if call.object is not None else call.old, "metadata", "name")
+    name = call.name or text(call.object if call.object is not None else call.old, "metadata", "name")
     return Operation(
         verb=verb,
         group=call.group,
@@ -211,7 +211,7 @@ def _named(binding: Json | None) -> dict[BindingSubject, None]:
     """Each once, in order."""
     subjects = member(binding, "subjects")
     return {
-        BindingSubject(_text(one, "kind"), _text(one, "name"), _text(one, "namespace")): None
+        BindingSubject(text(one, "kind"), text(one, "name"), text(one, "namespace")): None
         for one in (subjects if isinstance(subjects, Sequence) else ())
         if isinstance(one, Mapping)
     }
@@ -230,7 +230,7 @@ def _adopted(call: Call) -> bool:
 def _owners(body: Json | None) -> set[tuple[str, ...]]:
     owners = member(body, "metadata", "ownerReferences")
     return {
-        tuple(_text(one, key) for key in ("apiVersion", "kind", "name", "uid"))
+        tuple(text(one, key) for key in ("apiVersion", "kind", "name", "uid"))
         for one in (owners if isinstance(owners, Sequence) else ())
         if isinstance(one, Mapping)
     }
@@ -255,8 +255,3 @@ def _windowed(operation: Operation, digest: str, now: datetime) -> tuple[str, ..
     what = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     step = int(now.timestamp()) // WINDOW_SECONDS
     return (f"{what}@{step}", f"{what}@{step - 1}")
-
-
-def _text(body: Any, *path: str) -> str:  # noqa: ANN401 - JSON as it came
-    value = member(body, *path)
-    return value if isinstance(value, str) else ""

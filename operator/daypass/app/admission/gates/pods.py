@@ -24,7 +24,6 @@ from daypass.app.admission.gates.holds import Held, held_of
 from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspected, Inspection, PartialInspection
 from daypass.app.admission.gates.permits import Permits
 from daypass.app.admission.gates.uses import Uses
-from daypass.app.json_values import member
 from daypass.app.ports import ApiError, Clock, Json
 from daypass.domain import causes, names
 from daypass.domain.causes import Cause
@@ -33,6 +32,7 @@ from daypass.domain.deadlines import floor
 from daypass.domain.expressions import UndecidedError
 from daypass.domain.gates import Demand, asks, needed, of_mode, on_missing
 from daypass.domain.hold_marks import hold_mark
+from daypass.domain.json_values import member
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.pod_template import obeyed
 from daypass.domain.policy import GateMode, OnMissing

@@ -7,13 +7,13 @@ from typing import Any, Final
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.inspection import Inspection
-from daypass.app.json_values import member
 from daypass.app.owners import READABLE, controller_of
 from daypass.app.ports import Json
 from daypass.domain import names
 from daypass.domain.agents import is_by_agents
 from daypass.domain.authors import NOBODY, Authors, authors_from, fault, is_known_controller, joined, made_for
 from daypass.domain.expressions import UndecidedError
+from daypass.domain.json_values import mapping, member
 from daypass.domain.policy import OwnerKind
 
 _CRON_JOBS: Final = "cronjobs"
@@ -42,7 +42,7 @@ class Workloads:
         template = template_of(call.object, call.plural)
         if not isinstance(template, Mapping) or template == template_of(call.old, call.plural):
             return ()
-        pod = {"metadata": _mapping(template.get("metadata")), "spec": template.get("spec")}
+        pod = {"metadata": mapping(template.get("metadata")), "spec": template.get("spec")}
         kinds = [OwnerKind(group, kind) for (group, kind), one in READABLE.items() if one.plural == call.plural]
         try:
             finds = self.inspection.find(pod, call.namespace, call.caller, *kinds)
@@ -85,7 +85,7 @@ def authors_after(call: Call) -> Authors | Answer:
 
 def _whose(call: Call) -> str:
     """Kind and name of a workload."""
-    metadata = _mapping(member(call.object, "metadata"))
+    metadata = mapping(member(call.object, "metadata"))
     name = call.name or metadata.get("name") or metadata.get("generateName") or ""
     return f"{member(call.object, 'kind') or call.plural} {name}".strip()
 
@@ -115,7 +115,3 @@ def _patch(body: Json, authors: Authors) -> tuple[Mapping[str, Any], ...]:
     if isinstance(member(body, "metadata", "annotations"), Mapping):
         return ({"op": "add", "path": f"/metadata/annotations/{_POINTER}", "value": authors.text},)
     return ({"op": "add", "path": "/metadata/annotations", "value": {names.ANNOTATION_AUTHORS: authors.text}},)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
