@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.fake_server import NOW, moment
-from app.hold_scene import HoldScene
+from app.hold_scene import PRIVILEGE, HoldScene
 from daypass.app.holds.eviction import AT_ONCE
 from daypass.app.holds.pod_events import TOLD_AT_MOST
 from daypass.app.ports import APPROVAL_POLICIES, JOBS, PODS, UnavailableError
@@ -149,6 +149,29 @@ async def test_pod_with_another_request_open_still_has_hope(scene: HoldScene) ->
     await scene.run("daypass-2")
     await scene.reconcile("daypass-1")
     assert scene.told.pods[-1][1] == "HoldDenied"
+
+
+@pytest.mark.parametrize("elses", ["pending", "for something else", "used up"])
+async def test_what_another_request_can_not_give_keeps_no_pod_from_hearing_of_its_own(
+    scene: HoldScene, elses: str
+) -> None:
+    """A request that a person made without a digest is for every pod of the ServiceAccount."""
+    scene.allow(gate={"workloads": {"privileges": ["Baseline"], "onMissing": "Hold"}})
+    scene.leave("ahead", privileges=("Capabilities:NET_ADMIN",) if elses == "for something else" else (PRIVILEGE,))
+    await scene.run("ahead")
+    if elses != "pending":
+        await scene.active("ahead")
+    if elses == "used up":
+        scene.reserve("one", "one", "ahead")
+        scene.reserve("two", "two", "ahead")
+    scene.leave(pod=scene.hold())
+    await scene.run("daypass-1")
+    await scene.reconcile()
+    assert scene.told.pods[-1][1] == "Held"
+    scene.review(ReviewDecision.DENY, "daypass-1")
+    await scene.run("daypass-1")
+    await scene.reconcile()
+    assert scene.told.pods[-1][1] == ("Held" if elses == "pending" else "HoldDenied")
 
 
 async def test_deleted_request_is_told(scene: HoldScene) -> None:

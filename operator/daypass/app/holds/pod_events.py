@@ -113,7 +113,7 @@ class PodEvents:
         pods = []
         for pod in about:
             chain = NO_OWNER if pod.controller is None else chains[pod.controller.uid]
-            if is_for(request, pod, chain) and not self._hopes(request, pod, chain):
+            if is_for(request, pod, chain) and not (warning and self._hopes(request, pod, chain)):
                 pods.append(pod)
         owners = {pod.controller.uid: pod.controller for pod in pods if pod.controller is not None}
         owners |= {
@@ -134,7 +134,7 @@ class PodEvents:
     def _hopes(self, request: Request, pod: HeldPod, chain: Chain) -> bool:
         """Whether another request may still let the pod go."""
         return any(
-            other.uid != request.uid and is_for(other, pod, chain) and not _is_over(other)
+            other.uid != request.uid and not _is_over(other) and self.checks.fits(other, pod, chain)
             for other in self.requests.workloads(*pod.account, pod.digest)
         )
 

@@ -65,6 +65,13 @@ class ReleaseChecks:
         facts = _facts(pod, chain, chain.authors.and_of(Authors(grant.authors, grant.authors_unknown)))
         return permits.refusal(request, facts, self._needed(request, facts), now)
 
+    def fits(self, request: Request, pod: HeldPod, chain: Chain) -> bool:
+        """Whether a request could let a pod go if the right people approve it: for what is told alone."""
+        if not is_for(request, pod, chain) or self._held_for(request, pod, chain) is None:
+            return False
+        facts = _facts(pod, chain, chain.authors)
+        return not permits.difference(request, facts, self._needed(request, facts)) and not permits.is_spent(request)
+
     def _held_for(self, request: Request, pod: HeldPod, chain: Chain) -> WorkloadGrant | None:
         """What Daypass asked for when the pod was held."""
         others = () if is_made(request) else self.requests.workloads(*pod.account, pod.digest)
