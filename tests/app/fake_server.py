@@ -122,7 +122,8 @@ class FakeServer:
         self.objects[key]["metadata"]["resourceVersion"] = str(self._version)
         return copy.deepcopy(self.objects[key])
 
-    async def evict(self, name: str, uid: str, namespace: str) -> bool:
+    async def evict(self, name: str, uid: str, namespace: str, grace_seconds: int) -> bool:
+        assert grace_seconds >= 0
         await self._answer("evict", PODS)
         return await self.delete(PODS, name, uid, namespace)
 

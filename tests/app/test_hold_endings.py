@@ -7,7 +7,7 @@ import pytest
 
 from app.fake_server import NOW, moment
 from app.hold_scene import PRIVILEGE, HoldScene
-from daypass.app.holds.eviction import AT_ONCE
+from daypass.app.holds.eviction import AT_ONCE, LONGEST_GRACE_SECONDS
 from daypass.app.holds.pod_events import TOLD_AT_MOST
 from daypass.app.ports import APPROVAL_POLICIES, JOBS, PODS, UnavailableError
 from daypass.domain.review import ReviewDecision
@@ -250,6 +250,37 @@ async def test_only_what_runs_and_was_admitted_is_evicted(scene: HoldScene, what
     assert not scene.server.count("evict", PODS)
 
 
+YEAR = 31_536_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "going", "given"),
+    [
+        *((None, None, 30), (0, None, 0), (60, None, 60), (YEAR, None, LONGEST_GRACE_SECONDS)),
+        *((YEAR, YEAR, LONGEST_GRACE_SECONDS), (YEAR, LONGEST_GRACE_SECONDS, None), (60, 60, None)),
+    ],
+)
+async def test_t36_a_pod_has_minutes_to_end_and_not_the_year_that_its_author_chose(
+    scene: HoldScene, monkeypatch: pytest.MonkeyPatch, asked: int | None, going: int | None, given: int | None
+) -> None:
+    """Also where somebody deleted it before, so that it is ``going`` already."""
+    await admitted(scene)
+    pod = scene.server.objects[PODS.plural, "shop", "pod"]
+    if asked is not None:
+        pod["spec"]["terminationGracePeriodSeconds"] = asked
+    if going is not None:
+        pod["metadata"] |= {"deletionTimestamp": moment(NOW), "deletionGracePeriodSeconds": going}
+    graces: list[int] = []
+
+    async def evict(_name: str, _uid: str, _namespace: str, grace_seconds: int) -> bool:
+        graces.append(grace_seconds)
+        return True
+
+    monkeypatch.setattr(scene.server, "evict", evict)
+    await scene.reconcile()
+    assert graces == ([] if given is None else [given])
+
+
 async def test_disruption_budget_is_asked_again(scene: HoldScene) -> None:
     await admitted(scene)
     scene.server.broken["evict", PODS.plural] = REFUSED
@@ -283,14 +314,14 @@ async def test_t36_pods_are_evicted_several_at_a_time_and_one_that_fails_keeps_n
     await scene.run("daypass-1")
     at_once, most, evict = 0, 0, scene.server.evict
 
-    async def counted(name: str, uid: str, namespace: str) -> bool:
+    async def counted(name: str, uid: str, namespace: str, grace_seconds: int) -> bool:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
         try:
             if name == "p-00":
                 raise UnavailableError("no answer")
-            return await evict(name, uid, namespace)
+            return await evict(name, uid, namespace, grace_seconds)
         finally:
             at_once -= 1
 

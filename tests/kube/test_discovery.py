@@ -71,12 +71,12 @@ def a_pod(name: str) -> dict[str, object]:
 
 async def test_t25_only_the_very_pod_is_evicted(client: Client, namespace: str) -> None:
     made = await client.create(PODS, a_pod("one"), namespace)
-    assert not await client.evict("one", "another-uid", namespace)
+    assert not await client.evict("one", "another-uid", namespace, 30)
     assert await client.get(PODS, "one", namespace) is not None
-    assert await client.evict("one", made["metadata"]["uid"], namespace)
-    assert not await client.evict("one", made["metadata"]["uid"], namespace)
+    assert await client.evict("one", made["metadata"]["uid"], namespace, 30)
+    assert not await client.evict("one", made["metadata"]["uid"], namespace, 30)
     with pytest.raises(RefusedError):
-        await client.evict("../one", made["metadata"]["uid"], namespace)
+        await client.evict("../one", made["metadata"]["uid"], namespace, 30)
 
 
 async def test_disruption_budget_says_not_yet(client: Client, namespace: str) -> None:
@@ -87,5 +87,18 @@ async def test_disruption_budget_says_not_yet(client: Client, namespace: str) ->
     ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
     await client.merge_patch(PODS, "kept", {"status": ready}, namespace, "status")
     with pytest.raises(UnavailableError) as refused:
-        await client.evict("kept", made["metadata"]["uid"], namespace)
+        await client.evict("kept", made["metadata"]["uid"], namespace, 30)
     assert refused.value.code == 429
+
+
+async def test_t36_a_pod_on_a_year_s_way_out_is_given_less(client: Client, namespace: str) -> None:
+    node = f"node-of-{namespace}"
+    await client.create(NODES, {"metadata": {"name": node}})
+    containers = [{"name": "main", "image": "registry.invalid/none"}]
+    spec = {"containers": containers, "nodeName": node, "terminationGracePeriodSeconds": 31_536_000}
+    made = await client.create(PODS, {"metadata": {"name": "slow"}, "spec": spec}, namespace)
+    for asked in (31_536_000, 300):
+        assert await client.evict("slow", made["metadata"]["uid"], namespace, asked)
+        found = await client.get(PODS, "slow", namespace)
+        assert found is not None
+        assert found["metadata"]["deletionGracePeriodSeconds"] == asked

@@ -64,13 +64,13 @@ class LeaderEvictions:
     evictions: Evictions
     leading: Callable[[], bool]
 
-    async def evict(self, name: str, uid: str, namespace: str) -> bool:
+    async def evict(self, name: str, uid: str, namespace: str, grace_seconds: int) -> bool:
         """As ``Evictions.evict``; raises NotLeadingError."""
         if not self.leading():
             # Fail closed: another may lead already.
             message = "the Lease is not held"
             raise NotLeadingError(message)
-        return await self.evictions.evict(name, uid, namespace)
+        return await self.evictions.evict(name, uid, namespace, grace_seconds)
 
 
 def acted_until(spec: Json | None) -> datetime | None:

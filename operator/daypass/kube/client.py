@@ -135,8 +135,8 @@ class Client:
         }
         return await self._met(resource, name, uid, namespace, self._write("delete", resource, "DELETE", path, options))
 
-    async def evict(self, name: str, uid: str, namespace: str) -> bool:
-        """Evict that very pod; False when it was gone or is another by now.
+    async def evict(self, name: str, uid: str, namespace: str, grace_seconds: int) -> bool:
+        """Evict that very pod, which has so long to end; False when it was gone or is another by now.
 
         UnavailableError with code 429 where a PodDisruptionBudget does not allow it yet.
         """
@@ -145,7 +145,7 @@ class Client:
             "apiVersion": "policy/v1",
             "kind": "Eviction",
             "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": {"preconditions": {"uid": uid}},
+            "deleteOptions": {"preconditions": {"uid": uid}, "gracePeriodSeconds": grace_seconds},
         }
         return await self._met(PODS, name, uid, namespace, self._write("create", PODS, "POST", path, body, "eviction"))
 

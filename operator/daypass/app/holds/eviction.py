@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from daypass.app.holds.journal import HoldJournal
 from daypass.app.policies.known import Policies
-from daypass.app.ports import PODS, ApiError, Clock, Objects
+from daypass.app.ports import PODS, ApiError, Clock, Json, Objects
 from daypass.domain.conditions import state_of
 from daypass.domain.policy import OnExpiry
 from daypass.domain.request import Request, Use, WorkloadGrant
@@ -23,6 +23,9 @@ LASTING: Final = timedelta(hours=24)
 COMING: Final = timedelta(seconds=GIVE_BACK_SECONDS)
 REMEMBERED: Final = 20_000
 FINISHED: Final = frozenset({"Succeeded", "Failed"})
+LONGEST_GRACE_SECONDS: Final = 300
+"""So long at most does an evicted pod run on: how long it asks for is its author's choice, a year if they like."""
+DEFAULT_GRACE_SECONDS: Final = 30
 AT_ONCE: Final = 16
 """Fewer than the client writes at a time, so that no grant waits behind five hundred pods."""
 
@@ -30,8 +33,8 @@ AT_ONCE: Final = 16
 class Evictions(Protocol):
     """The API server, as far as it evicts."""
 
-    async def evict(self, name: str, uid: str, namespace: str) -> bool:
-        """Evict that very pod; False when it was gone. Raises UnavailableError, with code 429 where a budget says no."""
+    async def evict(self, name: str, uid: str, namespace: str, grace_seconds: int) -> bool:
+        """Evict that very pod, which has so long to end; False when it was gone. Raises UnavailableError, with code 429 where a budget says no."""
         ...
 
 
@@ -96,14 +99,14 @@ class Eviction:
     async def _gone(self, request: Request, use: Use) -> bool:
         """Whether a pod needs no eviction any more."""
         body = await self.objects.get(PODS, use.name, request.namespace)
-        if body is None or body["metadata"]["uid"] != use.uid or body["metadata"].get("deletionTimestamp") is not None:
+        if body is None or body["metadata"]["uid"] != use.uid or _ends_soon(body["metadata"]):
             return True
         if (body.get("status") or {}).get("phase") in FINISHED:
             return True
         state = state_of(request.record)
         why = f"AccessRequest {request.name} {'is ' + state.value if state is not None and state.final else 'is gone'}"
         try:
-            if not await self.evictions.evict(use.name, use.uid, request.namespace):
+            if not await self.evictions.evict(use.name, use.uid, request.namespace, _grace_seconds(body)):
                 return True
         except ApiError as error:
             if error.code not in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY}:
@@ -114,3 +117,14 @@ class Eviction:
         by = ", ".join(self._demanded(request))
         self.journal.evicted(request.namespace, use.name, use.uid, f"{why}: evicted, as policy {by} says.")
         return True
+
+
+def _ends_soon(metadata: Json) -> bool:
+    """Whether a pod is being deleted, and not so slowly that it was no end."""
+    grace = metadata.get("deletionGracePeriodSeconds") or 0
+    return metadata.get("deletionTimestamp") is not None and grace <= LONGEST_GRACE_SECONDS
+
+
+def _grace_seconds(pod: Json) -> int:
+    asked = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
+    return min(DEFAULT_GRACE_SECONDS if asked is None else asked, LONGEST_GRACE_SECONDS)
