@@ -118,6 +118,9 @@ class Known:
     def made(self, cause: str) -> Sequence[Request]:
         return [one for one in self.requests if one.cause == cause]
 
+    def asked(self, namespace: str, username: str) -> Sequence[Request]:
+        return [one for one in self.permits(namespace) if one.cause and one.requester.username == username]
+
     def policies(self) -> PolicySet:
         return self.all_policies
 

@@ -303,11 +303,29 @@ async def test_t16_of_one_requester_only_so_many_wait() -> None:
     pods = [a_pod(digest=f"{number:064x}") for number in range(25)]
     answers = [await scene.ask(causes.of_pod(pod, NEEDED)) for pod in pods]
     assert sum(bool(answer.name) for answer in answers) == 20
-    assert answers[-1].message == "20 requests made for alice wait already: this one was not made"
+    untold = "20 requests made for alice within an hour wait, or were not approved: this one was not made"
+    assert answers[-1].message == untold
     scene.hear()
     assert not (await scene.ask(causes.of_pod(a_pod(digest="ee" * 32), NEEDED))).name
     erin = causes.of_pod(a_pod(authors=("erin",)), NEEDED)
     assert (await scene.ask(erin)).name
+
+
+@pytest.mark.parametrize("state", [State.DENIED, State.RELEASED, State.TIMED_OUT, State.FAILED])
+async def test_t16_what_a_policy_denies_at_once_makes_no_room_for_the_next(state: State) -> None:
+    """Nor what its requester takes back: each would be an object more for a month, without end."""
+    pods = [a_pod(digest=f"{number:064x}") for number in range(21)]
+    *earlier, late = [causes.of_pod(pod, NEEDED) for pod in pods]
+    ready = Condition("Ready", "False", state.value, "No.", 1)
+
+    def over(ago: timedelta, *, approved: bool = False) -> list[Request]:
+        end = LATER - ago
+        record = Record(conditions=(ready,), end_time=end, approved_time=end if approved else None)
+        return [replace(made(state, cause=one), record=record) for one in earlier]
+
+    assert not (await Scene(*over(timedelta(minutes=59))).ask(late)).name
+    assert (await Scene(*over(timedelta(minutes=61))).ask(late)).name
+    assert (await Scene(*over(timedelta(minutes=1), approved=True)).ask(late)).name
 
 
 async def test_t16_of_many_at_once_no_more_are_made() -> None:

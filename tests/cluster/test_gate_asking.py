@@ -234,6 +234,22 @@ def test_what_daypass_asked_for_an_operation_ends_when_nobody_answers(operated: 
     operated.bed.wait_until(asked, 5)
 
 
+def test_t16_what_a_policy_denies_at_once_makes_no_room_for_the_next(operated: Operated) -> None:
+    """Each would be one object more for a month, as fast as somebody asks."""
+    creation: Json = {"verbs": ["create"], "groups": [""], "resources": ["configmaps"]}
+    operated.gate_actions(creation)
+    operated.policy("never", effect="Deny", match={"grants": {"actions": [creation]}})
+    said = ""
+    for number in range(40):
+        answer = operated.bed.request(
+            "POST", operated.core("configmaps"), {"metadata": {"name": f"c{number}"}}, user="alice"
+        )
+        assert answer.status == 403
+        said = answer.message
+    assert "20 requests made for alice within an hour wait, or were not approved" in said
+    assert len(operated.made()) == 20
+
+
 def test_a_dry_run_asks_for_nothing(shop: Gated) -> None:
     shop.gate(request=True)
     assert shop.create("pods", a_pod("bare"), dry_run=True).status == 403

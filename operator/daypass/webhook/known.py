@@ -54,6 +54,7 @@ class Known:
         self._permits: dict[str, dict[str, Request]] = {}
         self._denied: dict[str, dict[str, Request]] = {}
         self._made: dict[str, dict[str, Request]] = {}
+        self._asked: dict[tuple[str, str], dict[str, Request]] = {}
         self._requests = Cache(client, ACCESS_REQUESTS, keep=slim_request, changed=self.request_changed)
         self._unreadable_gates: set[str] = set()
         self._policies = Cache(client, APPROVAL_POLICIES, keep=self._policy, changed=self._policy_changed)
@@ -149,6 +150,10 @@ class Known:
         """The requests that Daypass made for that cause; of those that have ended only what they came to is known."""
         return tuple(self._made.get(cause, {}).values())
 
+    def asked(self, namespace: str, username: str) -> Sequence[Request]:
+        """The requests that Daypass made in somebody's name in a namespace; as ``made``."""
+        return tuple(self._asked.get((namespace, username), {}).values())
+
     def account_power(self, namespace: str, name: str) -> Risk | None:
         """How much a ServiceAccount may do, and by which binding; None while that is not known."""
         return self._power.of(namespace, name)
@@ -200,6 +205,7 @@ class Known:
             _remove(self._permits, old.namespace, key)
             _remove(self._denied, old.namespace, key)
             _remove(self._made, old.cause, key)
+            _remove(self._asked, (old.namespace, old.requester.username), key)
         if new is not None:
             self._expected.pop(equality_key(new), None)
             if is_pending(new):
@@ -211,6 +217,7 @@ class Known:
                 self._denied.setdefault(new.namespace, {})[key] = new
             if new.cause:
                 self._made.setdefault(new.cause, {})[key] = new
+                self._asked.setdefault((new.namespace, new.requester.username), {})[key] = new
 
     def _policy(self, body: Json) -> Policy:
         name = body["metadata"]["name"]

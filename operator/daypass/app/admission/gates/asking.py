@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
 from daypass.api import convert
@@ -22,8 +23,10 @@ from daypass.domain.times import rfc3339
 
 ATTEMPTS: Final = 8
 """Names tried for one request: those of earlier ones that ended without an answer are taken."""
-WAITING_AT_MOST: Final = 20
-"""Requests made for one requester in one namespace that wait at the same time: a flood only has to vary what runs."""
+UNAPPROVED_AT_MOST: Final = 20
+"""Requests made for one requester in one namespace that wait, or waited lately: a flood only has to vary what runs."""
+LATELY: Final = timedelta(hours=1)
+"""What a policy denies, or its requester takes back, waits for a moment only: each makes room for the next (T16)."""
 TOLD_SECONDS: Final = 30.0
 """So long is remembered what was just made: far longer than a watch takes to tell it."""
 FAILED_SECONDS: Final = 2.0
@@ -42,8 +45,8 @@ class AskingKnown(Protocol):
         """The requests that were made for a cause, ended ones too."""
         ...
 
-    def permits(self, namespace: str) -> Sequence[Request]:
-        """The requests for workloads and actions of a namespace that have not ended."""
+    def asked(self, namespace: str, username: str) -> Sequence[Request]:
+        """The requests that were made in somebody's name in a namespace, ended ones too."""
         ...
 
     def policies(self) -> PolicySet:
@@ -148,8 +151,8 @@ class Asking:
         """Why it would be of no use to ask."""
         if not allowing:
             return Asked("", None, self.drafts.hopeless(cause))
-        waiting = {one.name for one in self.known.permits(cause.namespace) if one.cause and _waits_for(one, cause)}
-        asker = _asker(cause)
+        asker, since = _asker(cause), self.clock.now() - LATELY
+        waiting = {one.name for one in self.known.asked(*asker) if _is_unapproved(one, since)}
         waiting |= {making.name() for making in self._making.values() if _asker(making) == asker}
         now = time.monotonic()
         waiting |= {
@@ -157,8 +160,11 @@ class Asking:
             for hash_, told in self._told.items()
             if told.asker == asker and told.asked.waits and now < told.until and not self._is_over(hash_, told)
         }
-        if len(waiting) >= WAITING_AT_MOST:
-            text = f"{len(waiting)} requests made for {cause.requester.username} wait already: this one was not made"
+        if len(waiting) >= UNAPPROVED_AT_MOST:
+            text = (
+                f"{len(waiting)} requests made for {cause.requester.username} within an hour wait, or were not approved:"
+                " this one was not made"
+            )
             return Asked("", None, text)
         return None
 
@@ -212,8 +218,12 @@ def _is_for(request: Request, cause: Cause) -> bool:
     )
 
 
-def _waits_for(request: Request, cause: Cause) -> bool:
-    return request.requester.username == cause.requester.username and state_of(request.record) is not State.ACTIVE
+def _is_unapproved(request: Request, since: datetime) -> bool:
+    """Whether a request waits, or came to nothing since then."""
+    state, record = state_of(request.record), request.record
+    if state is None or not state.final:
+        return state is not State.ACTIVE
+    return record.approved_time is None and (record.end_time or request.creation_time) > since
 
 
 def _asker(cause: Cause) -> _Asker:
