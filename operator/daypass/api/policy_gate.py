@@ -6,7 +6,13 @@ from pydantic import Field
 
 from daypass.api import fields
 from daypass.api.policy_grants import CONNECT_IS_A_VERB, CONNECT_NEEDS_A_SUBRESOURCE, ActionVerb
-from daypass.api.policy_match import NAMESPACE_ONLY_FOR_ACCOUNTS, NO_SYSTEM_USERS, LabelKey, LabelValue
+from daypass.api.policy_match import (
+    ACCOUNTS_BY_NAME_ALONE,
+    NAMESPACE_ONLY_FOR_ACCOUNTS,
+    NO_SYSTEM_USERS,
+    LabelKey,
+    LabelValue,
+)
 from daypass.api.schema import OpenObject, Rule, atomic
 from daypass.domain import gate_bounds
 
@@ -65,6 +71,7 @@ class GatedIdentity(OpenObject):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         NAMESPACE_ONLY_FOR_ACCOUNTS,
+        ACCOUNTS_BY_NAME_ALONE,
         NO_SYSTEM_USERS,
         _NO_COMPONENTS,
         _NOT_OF_KUBE_SYSTEM,
@@ -82,7 +89,7 @@ class BindingSubject(OpenObject):
         " RoleBinding; any, in a ClusterRoleBinding.",
     )
 
-    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, NO_SYSTEM_USERS)
+    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, ACCOUNTS_BY_NAME_ALONE, NO_SYSTEM_USERS)
 
 
 class OwnerKind(OpenObject):

@@ -21,6 +21,11 @@ NO_SYSTEM_USERS = Rule(
     "kind User must not start with system: (for a ServiceAccount use kind ServiceAccount, namespace and name)",
     lambda pattern: pattern.kind != "User" or not pattern.name.startswith("system:"),
 )
+ACCOUNTS_BY_NAME_ALONE = Rule(
+    "self.kind != 'ServiceAccount' || !self.name.contains(':') && !self.name.contains('/')",
+    "name is the ServiceAccount's own name: its namespace goes into namespace",
+    lambda pattern: pattern.kind != "ServiceAccount" or not {":", "/"} & set(pattern.name),
+)
 
 
 class SubjectPattern(OpenObject):
@@ -33,7 +38,7 @@ class SubjectPattern(OpenObject):
         description="Namespace of the ServiceAccount, or a glob over namespaces. Default: the request's own namespace.",
     )
 
-    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, NO_SYSTEM_USERS)
+    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, ACCOUNTS_BY_NAME_ALONE, NO_SYSTEM_USERS)
 
 
 class RequesterPattern(OpenObject):
@@ -48,7 +53,7 @@ class RequesterPattern(OpenObject):
         description="Namespace of the ServiceAccount, or a glob over namespaces. Default: the request's own namespace.",
     )
 
-    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, NO_SYSTEM_USERS)
+    rules: ClassVar[tuple[Rule, ...]] = (NAMESPACE_ONLY_FOR_ACCOUNTS, ACCOUNTS_BY_NAME_ALONE, NO_SYSTEM_USERS)
 
 
 class LabelRequirement(OpenObject):
