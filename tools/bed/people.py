@@ -9,7 +9,7 @@ APPROVERS = ("bob", "carol", "dave")
 
 
 def populate(bed: Bed, namespace: str) -> None:
-    """Make the namespace with ServiceAccount ``agent``.
+    """Make the namespace with ServiceAccount ``agent``; and ``default``, which its controller might be late with.
 
     alice, erin and the agent hold ``daypass-requester`` in it; bob, carol and dave hold ``daypass-approver``.
     """
@@ -20,7 +20,10 @@ def populate(bed: Bed, namespace: str) -> None:
     metadata = {"name": namespace}
     items: list[dict[str, Any]] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "agent", "namespace": namespace}},
+        *(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}}
+            for name in ("default", "agent")
+        ),
     ]
     items += [_binding(namespace, role, subjects) for role, subjects in people.items()]
     bed.apply({"apiVersion": "v1", "kind": "List", "items": items})
