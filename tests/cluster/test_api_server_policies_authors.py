@@ -263,7 +263,7 @@ def test_t55_a_rollback_loses_no_author(bare_cluster: Bed, place: str) -> None:
     assert patch(bare_cluster, path, undo, "bob").status == 200
 
     def tried() -> bool:
-        found = (event for event in bare_cluster.audit_events() if event["objectRef"].get("namespace") == place)
+        found = (event for event in bare_cluster.audit_events(place) if event["objectRef"].get("namespace") == place)
         tries = (event for event in found if "deployment-controller" in event["user"]["username"])
         return any(event["responseStatus"]["code"] == 403 and event["verb"] == "update" for event in tries)
 

@@ -42,7 +42,7 @@ def test_p10_whole_life_of_a_request_takes_no_more_writes_than_it_needs(
     answer = bed.request("PATCH", f"{path}/counted/status", patch, user="bob", headers=headers)
     assert answer.status == 200, answer.message
     bed.wait_until(lambda: _state(bed, path) == "Expired", timeout=40, what="expired")
-    found = writes_of(bed.audit_events(), namespace, "counted", uid)
+    found = writes_of(bed.audit_events(namespace), namespace, "counted", uid)
     assert len(found) <= most, found
     assert {"create jobs", "create rolebindings", "delete rolebindings"} <= set(found)
 

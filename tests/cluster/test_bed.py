@@ -59,7 +59,7 @@ def test_controllers_act_as_service_accounts_of_kube_system(control_plane: Bed, 
     control_plane.wait_until(lambda: control_plane.get("secret", "dependent", namespace) is None)
     deleted = [
         event["user"]["username"]
-        for event in control_plane.audit_events()
+        for event in control_plane.audit_events(namespace)
         if event["verb"] == "delete" and event.get("objectRef", {}).get("name") == "dependent"
     ]
     assert deleted == ["system:serviceaccount:kube-system:generic-garbage-collector"]
@@ -67,9 +67,8 @@ def test_controllers_act_as_service_accounts_of_kube_system(control_plane: Bed, 
 
 def test_audit_log_never_holds_a_secret(control_plane: Bed, namespace: str) -> None:
     control_plane.kubectl("create", "secret", "generic", "s", "--from-literal=word=correct-horse", "-n", namespace)
-    events = [
-        event for event in control_plane.audit_events() if event.get("objectRef", {}).get("resource") == "secrets"
-    ]
+    found = control_plane.audit_events('"secrets"')
+    events = [event for event in found if event.get("objectRef", {}).get("resource") == "secrets"]
     assert events
     assert not any("requestObject" in event or "responseObject" in event for event in events)
 

@@ -202,7 +202,7 @@ def test_gates_that_warn_or_record_stop_nobody(shop: Operated) -> None:
     assert shop.made() == []
     audited = [
         event["annotations"]
-        for event in shop.bed.audit_events()
+        for event in shop.bed.audit_events(shop.namespace)
         if event["verb"] == "delete" and event["objectRef"].get("namespace") == shop.namespace
     ]
     assert any(f"{policy} (Warn)" in value for one in audited for value in one.values())

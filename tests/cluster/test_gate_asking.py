@@ -42,7 +42,7 @@ def creations(bed: Bed, namespace: str) -> list[int]:
     """The codes of the API server's answers to the webhook's attempts to make requests in a namespace."""
     return [
         event["responseStatus"]["code"]
-        for event in bed.audit_events()
+        for event in bed.audit_events(namespace)
         if event["verb"] == "create"
         and event["user"]["username"] == WEBHOOK
         and event["objectRef"]["resource"] == "accessrequests"

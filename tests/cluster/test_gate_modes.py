@@ -29,7 +29,7 @@ def _audited(shop: Gated, name: str) -> dict[str, Any]:
     """The audit annotations of the creation of a pod."""
 
     def found() -> dict[str, Any] | None:
-        for event in reversed(shop.bed.audit_events()):
+        for event in reversed(shop.bed.audit_events(shop.namespace)):
             reference = event.get("objectRef", {})
             if (reference.get("resource"), reference.get("name"), event["verb"]) == ("pods", name, "create"):
                 return dict(event.get("annotations") or {})

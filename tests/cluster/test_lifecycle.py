@@ -333,7 +333,7 @@ def _writes(errand: Errand) -> list[Json]:
     """All writes of the controller in this namespace, but Events."""
     return [
         event
-        for event in errand.bed.audit_events()
+        for event in errand.bed.audit_events(errand.namespace)
         if event["user"]["username"].endswith(":daypass-controller")
         and event["stage"] == "ResponseComplete"
         and event["verb"] in {"create", "update", "patch", "delete"}

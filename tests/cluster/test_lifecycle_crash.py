@@ -151,7 +151,7 @@ def test_t38_standby_takes_over_and_a_leader_that_hung_writes_no_more(cluster: B
     uid = errand.get("before")["metadata"]["uid"]
     found = [
         event
-        for event in cluster.audit_events()
+        for event in cluster.audit_events(errand.namespace)
         if event["verb"] == "create"
         and event["objectRef"].get("resource") == "rolebindings"
         and event["objectRef"].get("namespace") == errand.namespace

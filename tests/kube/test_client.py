@@ -136,7 +136,7 @@ async def test_user_agent_names_us_in_the_audit_log(
 ) -> None:
     async with Client(connect("admin"), user_agent=CLIENT) as client:
         await client.create(CONFIG_MAPS, config_map("a"), namespace)
-    found = [one for one in control_plane.audit_events() if one.get("userAgent", "").startswith(f"{CLIENT}/")]
+    found = [one for one in control_plane.audit_events(CLIENT) if one.get("userAgent", "").startswith(f"{CLIENT}/")]
     assert found
 
 

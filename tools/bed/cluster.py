@@ -166,9 +166,9 @@ class Bed:
         credentials = self.credentials(user) if user else Credentials()
         return self.endpoint.request(method, path, body, credentials, headers)
 
-    def audit_events(self) -> list[dict[str, Any]]:
-        """The API server's audit log so far."""
-        return self.control_plane.audit_events()
+    def audit_events(self, about: str = "") -> list[dict[str, Any]]:
+        """The API server's audit log so far, of what has that text in it: a namespace, a name."""
+        return self.control_plane.audit_events(about)
 
     def wait_until(self, condition: Callable[[], T | None], timeout: float = 60.0, what: str = "") -> T:
         """The first truthy value of ``condition``; raises AssertionError, with the end of our logs, after the timeout."""

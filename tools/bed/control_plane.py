@@ -71,9 +71,9 @@ class ControlPlane(Endpoint):
             process.kill()
         self._owner.remove()
 
-    def audit_events(self) -> list[dict[str, Any]]:
-        """The audit log so far."""
-        return audit.events(self.folder / "audit.log")
+    def audit_events(self, about: str = "") -> list[dict[str, Any]]:
+        """The audit log so far, of what has that text in it."""
+        return audit.events(self.folder / "audit.log", about)
 
     def _etcd(self, port: int, peer_port: int) -> Process:
         client, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
