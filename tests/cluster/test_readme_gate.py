@@ -74,7 +74,7 @@ def _answer(shop: Gated, name: str) -> None:
     shop.approve(name, "bob")
 
 
-def _held_and_let_go(shop: Gated, prefix: str, seconds: float = 20) -> None:
+def _held_and_let_go(shop: Gated, prefix: str, seconds: float = 60) -> None:
     pods = shop.bed.wait_until(lambda: shop.pods(prefix), seconds, what=f"a pod of {prefix}")
     assert all(map(_is_held, pods))
     (made,) = shop.bed.wait_until(shop.made, 10, what="a request")
@@ -82,7 +82,7 @@ def _held_and_let_go(shop: Gated, prefix: str, seconds: float = 20) -> None:
     shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods(prefix))), 10, what="the pod let go")
 
 
-def _refused_and_let_in(shop: Gated, prefix: str, seconds: float = 20) -> None:
+def _refused_and_let_in(shop: Gated, prefix: str, seconds: float = 60) -> None:
     """Its events have the request to paste; once that is approved, the controller's next try passes."""
 
     def told() -> Any:  # noqa: ANN401 - a match
