@@ -33,8 +33,8 @@ async def test_denial_is_told_to_the_pod_and_to_its_owner(scene: HoldScene) -> N
     await scene.reconcile()
     assert scene.held()
     message = (
-        "Stays held: AccessRequest daypass-1 was denied by bob. To be asked again, change what it runs; or delete the"
-        " request (kubectl delete areq daypass-1 -n shop) and then the pod."
+        "Stays held: AccessRequest daypass-1 was denied by bob. To be asked again, change what it runs; or have the"
+        " request deleted (kubectl delete areq daypass-1 -n shop), then delete the pod."
     )
     assert scene.told.pods[-1] == ("pod", "HoldDenied", message)
     assert scene.told.owners[-1] == ("Job work", "HoldDenied", message)

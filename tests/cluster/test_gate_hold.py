@@ -178,7 +178,7 @@ def test_t54_a_pod_that_names_its_node_can_not_wait(shop: Gated) -> None:
     shop.gate(on_missing="Hold")
     answer = shop.create("pods", a_pod(spec=a_spec(**HOST_PATH, nodeName="node-1")))
     assert answer.status == 403
-    assert "it can't wait for that: it names its node (spec.nodeName)" in answer.message
+    assert "it can't wait for that: it names its node (spec.nodeName): leave that out, or ask" in answer.message
     assert shop.made() == []
 
 

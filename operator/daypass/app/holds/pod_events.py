@@ -145,7 +145,7 @@ def _stays(request: Request, state: State, said: str) -> str:
     if state is not State.DENIED:
         return f"Stays held: AccessRequest {request.name} is {state.value}: {told}. {JUDGED_ANEW}"
     again = f"kubectl delete areq {request.name} -n {request.namespace}"
-    cure = f"To be asked again, change what it runs; or delete the request ({again}) and then the pod."
+    cure = f"To be asked again, change what it runs; or have the request deleted ({again}), then delete the pod."
     return f"Stays held: AccessRequest {request.name} {denial(told)}. {cure if is_by_a_person(said) else JUDGED_ANEW}"
 
 

@@ -28,7 +28,7 @@ class Held:
     def unfit(self, mark: str) -> str:
         """Why the pod can't wait for this as it is; empty where it can."""
         if self.node_name:
-            return "it names its node (spec.nodeName), and so would never wait for one"
+            return "it names its node (spec.nodeName): leave that out, or ask for it beforehand"
         if not self.gated:
             return (
                 f"its scheduling gate {names.SCHEDULING_GATE} was not put on, or was taken off again by another webhook"
