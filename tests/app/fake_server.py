@@ -37,6 +37,7 @@ from daypass.controller.relisting import PolicyRelist
 from daypass.domain.conditions import State
 from daypass.domain.permissions import ResolvedRole, RoleReference
 from daypass.domain.policy import Policy
+from daypass.domain.request import Use
 from daypass.domain.review import Review, ReviewDecision
 from daypass.expressions.cel import CelExpressions
 from daypass.signing.canonical import canonical_json
@@ -240,6 +241,7 @@ class Scene:
             settings=Settings(),
             reports=reports,
             workloads=self,
+            admissions=self,
             refresh_policies=PolicyRelist(server, self.policies, self.heard),
         )
         self.role(RULES)
@@ -249,6 +251,10 @@ class Scene:
         """No workload is gone."""
         assert live in {True, False}
         return ""
+
+    async def admit(self, _request: object) -> Sequence[Use]:
+        """No pod waits."""
+        return ()
 
     def heard(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - as kopf calls it
         assert resource is APPROVAL_POLICIES

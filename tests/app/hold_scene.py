@@ -109,7 +109,7 @@ class HoldScene(Scene):
             self.told,
             ("kube-system", "daypass-system"),
         )
-        self.reconciler.workloads = made.workloads
+        self.reconciler.workloads, self.reconciler.admissions = made.workloads, made.release
         return made
 
     def _arrived(self, pod: HeldPod) -> None:

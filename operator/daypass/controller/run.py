@@ -169,6 +169,7 @@ async def _lead(client: Client, lease: Lease, options: Options, readiness: Readi
         settings=Settings(options.retention_seconds, acted_until(lease.taken_over)),
         reports=reports,
         workloads=permits.workloads,
+        admissions=permits.release,
         refresh_policies=refresh_policies,
     )
     dispatcher.equip(reconciler, reports, sweep, permits)

@@ -4,7 +4,7 @@ Whatever happens between two calls, the next run goes on from what is there (T37
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from daypass.app.grants.found import Grants
 from daypass.app.grants.journal import Journal
 from daypass.app.grants.judge import Judge, Judgement
 from daypass.app.grants.requests import Entry, Requests
-from daypass.app.grants.surroundings import Known, Surroundings, Workloads, surroundings
+from daypass.app.grants.surroundings import Admissions, Known, Surroundings, Workloads, surroundings
 from daypass.app.grants.unreadable import tell_unreadable
 from daypass.app.grants.writer import GrantError, GrantWriter
 from daypass.app.policies.reports import Reports
@@ -30,7 +30,7 @@ from daypass.domain.grants import GrantKind, Observed
 from daypass.domain.lifecycle import Phase, await_answer, hold, phase_of, rest
 from daypass.domain.outcomes import Outcome
 from daypass.domain.plan import NOTHING
-from daypass.domain.request import Request, RulesGrant
+from daypass.domain.request import Request, RulesGrant, Use
 from daypass.domain.wording import permission
 
 ATTEMPTS: Final = 4
@@ -61,6 +61,7 @@ class Reconciler:
     settings: Settings
     reports: Reports
     workloads: Workloads
+    admissions: Admissions
     refresh_policies: Callable[[], Awaitable[None]]
     """Reads all policies live, and forgets those that are gone."""
     _subjects: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
@@ -291,13 +292,18 @@ class Reconciler:
         wanted = status.status_of(request, outcome, objects, judged, self.clock.now())
         if not status.changes(current, wanted):
             return
-        body = await self.objects.merge_patch(
-            ACCESS_REQUESTS, request.name, status.patch(version, wanted), request.namespace, "status"
-        )
+        patch = status.patch(version, wanted, await self._first_uses(request, outcome))
+        body = await self.objects.merge_patch(ACCESS_REQUESTS, request.name, patch, request.namespace, "status")
         self.requests.take(body)
         before = state_of(request.record)
         if before is not outcome.state or was_granted(request.record) is not (outcome.state is State.ACTIVE):
             self.journal.decided(request, before, outcome.state, outcome.message)
+
+    async def _first_uses(self, request: Request, outcome: Outcome) -> Sequence[Use]:
+        """Of a permit that begins now, with those of the pods that wait for it: one write of status instead of two."""
+        if not request.permits or outcome.state is not State.ACTIVE or request.record.start_time is not None:
+            return ()
+        return await self.admissions.admit(status.begun(request, outcome, self.clock.now()))
 
     async def _refresh(self, entry: Entry) -> None:
         namespace, _, name = entry.key.partition("/")

@@ -1,17 +1,18 @@
 """The one write of status: every field of ours named, null where empty; never ``review`` nor ``reviews``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from daypass.api.convert import approvers_json, time_json
+from daypass.api.convert import approvers_json, time_json, use_json
 from daypass.api.convert_json import condition_json
 from daypass.app.ports import Json
 from daypass.domain.conditions import Summary, conditions
 from daypass.domain.evaluation import Evaluation
 from daypass.domain.outcomes import Outcome
 from daypass.domain.quorum import Tally
-from daypass.domain.request import ObjectReference, Request
+from daypass.domain.request import Condition, ObjectReference, Request, Use
 from daypass.domain.wording import access
 
 MAX_MESSAGE: Final = 32_000
@@ -41,10 +42,9 @@ def status_of(
     now: datetime,
 ) -> dict[str, Any]:
     """All fields of ours as they should be; ``judged`` holds those that come from policies."""
-    summary = Summary(outcome.state, outcome.message[:MAX_MESSAGE], outcome.approved, outcome.approval[:MAX_MESSAGE])
     return {
         **judged,
-        "conditions": [condition_json(one) for one in conditions(summary, request.record, request.generation, now)],
+        "conditions": [condition_json(one) for one in _conditions(request, outcome, now)],
         "pendingDeadlineTime": time_json(outcome.pending_deadline_time or request.record.pending_deadline_time),
         "approvedTime": time_json(outcome.approved_time),
         "startTime": time_json(outcome.start_time),
@@ -53,6 +53,18 @@ def status_of(
         "objects": [_reference(one) for one in objects] or None,
         "access": access(request.grant),
     }
+
+
+def begun(request: Request, outcome: Outcome, now: datetime) -> Request:
+    """A permit as it will be once its outcome is written down."""
+    record = replace(
+        request.record,
+        conditions=_conditions(request, outcome, now),
+        approved_time=outcome.approved_time,
+        start_time=outcome.start_time,
+        expiration_time=outcome.expiration_time,
+    )
+    return replace(request, record=record)
 
 
 def judged_now(evaluation: Evaluation | None, tally: Tally | None, digest: str) -> dict[str, Any]:
@@ -92,12 +104,16 @@ def changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return any((current.get(field) or None) != (wanted.get(field) or None) for field in OWN_FIELDS)
 
 
-def patch(version: str, wanted: Mapping[str, Any]) -> Json:
-    """The merge patch; the resourceVersion is its precondition."""
-    return {
-        "metadata": {"resourceVersion": version},
-        "status": {field: wanted.get(field) or None for field in OWN_FIELDS},
-    }
+def patch(version: str, wanted: Mapping[str, Any], uses: Sequence[Use] = ()) -> Json:
+    """The merge patch; the resourceVersion is its precondition. Uses, which webhooks write too, only if there are any."""
+    fields = {field: wanted.get(field) or None for field in OWN_FIELDS}
+    written = {"uses": [use_json(use) for use in uses]} if uses else {}
+    return {"metadata": {"resourceVersion": version}, "status": {**fields, **written}}
+
+
+def _conditions(request: Request, outcome: Outcome, now: datetime) -> tuple[Condition, ...]:
+    summary = Summary(outcome.state, outcome.message[:MAX_MESSAGE], outcome.approved, outcome.approval[:MAX_MESSAGE])
+    return conditions(summary, request.record, request.generation, now)
 
 
 def _reference(one: ObjectReference) -> dict[str, str]:

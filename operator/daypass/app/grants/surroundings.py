@@ -16,7 +16,7 @@ from daypass.app.ports import (
 from daypass.domain.identity import SubjectKind
 from daypass.domain.permissions import ResolvedRole, RoleReference, Rule
 from daypass.domain.policy import Policy
-from daypass.domain.request import Request, RoleGrant, RulesGrant
+from daypass.domain.request import Request, RoleGrant, RulesGrant, Use
 
 
 class Known(Protocol):
@@ -52,6 +52,17 @@ class Workloads(Protocol):
 
     async def gone(self, request: Request, *, live: bool) -> str:
         """What is gone that a request was made for, for a person; empty while it is there, or nobody can tell."""
+        ...
+
+
+class Admissions(Protocol):
+    """The held pods for which permits are asked."""
+
+    async def admit(self, request: Request) -> Sequence[Use]:
+        """All uses of a permit that is about to begin, if held pods go then; they belong into the write that begins it.
+
+        ``request`` is as it will be after that write.
+        """
         ...
 
 

@@ -1,5 +1,6 @@
 """Lets held pods go under an approved request: first the uses are written down, then the gates are taken off.
 
+The uses of pods that wait already are part of the write that begins the permit; those of later ones are written apart.
 In this order a kill at any moment costs nobody anything (T37): a pod whose use is written and whose gate is still on
 goes without another use, and a pod whose gate is off has its use.
 """
@@ -41,21 +42,23 @@ class Release:
     journal: HoldJournal
     canonical: Canonical
 
+    async def admit(self, request: Request) -> Sequence[Use]:
+        """As ``app.grants.surroundings.Admissions``."""
+        try:
+            pods, uses = await self._judge(request, tell=False)
+        except ApiError:
+            return ()  # ``let_go`` tries again
+        return uses if pods else ()
+
     async def let_go(self, entry: Entry) -> None:
         """Let go the pods that a request covers at this moment. Raises ApiError: try again, from the beginning.
 
         ConflictError when somebody wrote to the request meanwhile: a review that takes it back may be among it (T34).
         """
         request, _ = entry.opened()
-        grant, began = request.grant, self.clock.now()
-        if not isinstance(grant, WorkloadGrant) or not permits.is_open(request, began):
-            return
-        waiting = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
-        if not waiting:
-            return
-        chains, genuine = await asyncio.gather(self.checks.above(waiting), self.ballots.genuine(request))
-        covered, uses = self._covered(replace(request, reviews=tuple(genuine)), waiting, chains)
-        if not covered:
+        began = self.clock.now()
+        pods, uses = await self._judge(request, tell=True)
+        if not pods:
             return
         # Either call proves that the request is, now, what was judged: a compare-and-swap, or a look.
         if uses != request.record.uses:
@@ -63,16 +66,27 @@ class Release:
         else:
             await self.uses.confirm(entry)
         turns = asyncio.Semaphore(AT_ONCE)
-        done = await asyncio.gather(*(self._open(request, pod, turns) for pod in covered), return_exceptions=True)
-        for pod, result in zip(covered, done, strict=True):
+        done = await asyncio.gather(*(self._open(request, pod, turns) for pod in pods), return_exceptions=True)
+        for pod, result in zip(pods, done, strict=True):
             if result is True:
                 self.journal.released(pod, request.name, (self.clock.now() - began).total_seconds())
         for result in done:
             if isinstance(result, BaseException):
                 raise result
 
+    async def _judge(self, request: Request, *, tell: bool) -> tuple[list[HeldPod], tuple[Use, ...]]:
+        """The pods that go, with the uses; the owners are read live. Raises ApiError."""
+        grant, none = request.grant, (list[HeldPod](), request.record.uses)
+        if not isinstance(grant, WorkloadGrant) or not permits.is_open(request, self.clock.now()):
+            return none
+        waiting = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
+        if not waiting:
+            return none
+        chains, genuine = await asyncio.gather(self.checks.above(waiting), self.ballots.genuine(request))
+        return self._covered(replace(request, reviews=tuple(genuine)), waiting, chains, tell=tell)
+
     def _covered(
-        self, request: Request, waiting: Sequence[HeldPod], chains: Mapping[str, Chain]
+        self, request: Request, waiting: Sequence[HeldPod], chains: Mapping[str, Chain], *, tell: bool
     ) -> tuple[list[HeldPod], tuple[Use, ...]]:
         """Those that the request covers, the first made first, and the uses with theirs; the others hear why not."""
         now, covered, counted = self.clock.now(), list[HeldPod](), request
@@ -83,7 +97,8 @@ class Release:
             why = self.checks.refusal(counted, pod, chain, now)
             if why:
                 text = f"Stays held: AccessRequest {request.name} is approved, but {why}. {JUDGED_ANEW}"
-                self.journal.told(pod, "HoldContinues", text, warning=True)
+                if tell:
+                    self.journal.told(pod, "HoldContinues", text, warning=True)
                 continue
             covered.append(pod)
             uses = _with(counted.record.uses, Use(pod.uid, PODS.kind, pod.name, pod.uid, floor(now), confirmed=True))
@@ -140,9 +155,12 @@ def _what(pod: HeldPod) -> tuple[object, ...]:
 
 def _with(uses: Sequence[Use], own: Use) -> tuple[Use, ...]:
     """The uses with one more; the pod that has one needs no other (T37)."""
-    if any(use.key == own.key for use in uses):
-        return tuple(replace(use, confirmed=True) if use.key == own.key else use for use in uses)
-    return (*uses, own)
+    known = next((use for use in uses if use.key == own.key), None)
+    if known is None:
+        return (*uses, own)
+    if known.confirmed:
+        return tuple(uses)
+    return tuple(replace(use, confirmed=True) if use is known else use for use in uses)
 
 
 def _patch(pod: HeldPod) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The controller's writes of ``status.uses``: apart from the rest of status, which webhooks never wrote to."""
+"""The controller's writes of ``status.uses`` of permits in force: apart from the rest of status, which webhooks don't write."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
