@@ -16,12 +16,18 @@ _BEDS = ("cluster", "bare_cluster", "control_plane")
 _LONGEST = (
     "test_lifecycle_crash",
     "test_gate_life",
+    "test_gate_hold",
     "test_lifecycle_threats",
-    "test_digest_pods",
-    "test_lifecycle",
     "test_gate_pods",
+    "test_digest_pods",
+    "test_gate_configuration_trouble",
+    "test_lifecycle",
     "test_gate_asking",
     "test_gate_authors",
+    "test_gate_life_crash",
+    "test_gate_configuration",
+    "test_readme_gate",
+    "test_admission_outage",
 )
 """Files that wait for clocks. ``make test`` deals files out in our order: what takes long must not be left at the end."""
 _numbers = itertools.count(1)

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from bed import Bed
+from bed.daypass import controller_process
 from cluster.errands import MERGE, Errand
 from cluster.proxy import Proxy
 
@@ -19,16 +20,10 @@ def errand(cluster: Bed, namespace: str) -> Errand:
 
 
 @pytest.fixture
-def deaf(cluster: Bed, errand: Errand, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def deaf(proxy: Proxy) -> Proxy:
     """A controller whose watch of policies can be made to tell nothing."""
-    cluster.controller.terminate()
-    proxy = Proxy(cluster, tmp_path_factory.mktemp(f"proxy-{errand.namespace}"))
     proxy.controller.start()
-    yield proxy
-    proxy.controller.terminate()
-    proxy.stop()
-    cluster.controller.start()
-    cluster.controller.wait_ready()
+    return proxy
 
 
 def _silence(request: web.Request) -> web.Response | None:
@@ -99,6 +94,15 @@ main()
 """
 
 
+@pytest.fixture(scope="module")
+def vacant(cluster: Bed) -> Iterator[Bed]:
+    """Nobody leads."""
+    cluster.controller.terminate()
+    yield cluster
+    cluster.controller.start()
+    cluster.controller.wait_ready()
+
+
 @pytest.mark.parametrize(
     ("task", "ends"),
     [
@@ -109,18 +113,13 @@ main()
         ("Recorder.run", "return"),
     ],
 )
-def test_any_task_that_ends_by_itself_ends_the_process(cluster: Bed, task: str, ends: str) -> None:
-    controller = cluster.controller
-    controller.terminate()
-    usual = list(controller.command)
-    at = usual.index("-m")
+def test_any_task_that_ends_by_itself_ends_the_process(vacant: Bed, task: str, ends: str) -> None:
+    controller = controller_process(vacant.endpoint, f"127.0.0.1:{vacant.controller_health}", name="broken")
+    at = controller.command.index("-m")
     controller.command[at : at + 2] = ["-c", BROKEN.format(task=task, ends=ends)]
+    controller.start()
     try:
-        controller.start()
-        cluster.wait_until(lambda: controller.pid is None, 20, what="it ends")
+        vacant.wait_until(lambda: controller.pid is None, what="it ends")
         assert controller.exit_code == 1
     finally:
-        controller.terminate()
-        controller.command[:] = usual
-        controller.start()
-        controller.wait_ready()
+        controller.kill()
