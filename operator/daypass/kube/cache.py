@@ -26,7 +26,7 @@ WATCH_SECONDS: Final = 240
 SILENCE_SECONDS: Final = 90.0
 """The API server sends a bookmark a minute; a stream without any is watched anew from where it was."""
 
-PAGE: Final = 100
+PAGE: Final = 50
 """Objects at a time of a list: what all of a page takes in memory is not given back."""
 
 Changed = Callable[[str, T | None, T | None], None]
