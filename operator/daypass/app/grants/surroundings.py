@@ -91,11 +91,14 @@ async def surroundings(request: Request, known: Known, objects: Objects, *, live
     Before granting everything is read live. Raises UnavailableError; what the API server refuses is ``trouble``.
     """
     try:
-        role, uid, labels = await asyncio.gather(
-            _role(request, known, live=live),
-            _subject_uid(request, known, objects, live=live),
-            _labels(request, known, objects),
-        )
+        labels = await _labels(request, known, objects)
+        if live:
+            role, uid = await asyncio.gather(
+                _role(request, known, live=True), _subject_uid(request, known, objects, live=True)
+            )
+        else:  # from the caches, nearly always: tasks for it would cost more than the rest
+            role = await _role(request, known, live=False)
+            uid = await _subject_uid(request, known, objects, live=False)
     except (RefusedError, MalformedError) as error:
         # Fail closed: what can't be read or understood is not taken for absent, nor for harmless (T11).
         return Surroundings(None, "", None, trouble=f"Could not read what the decision needs: {error}")
