@@ -168,6 +168,9 @@ async def test_what_another_request_can_not_give_keeps_no_pod_from_hearing_of_it
     await scene.run("daypass-1")
     await scene.reconcile()
     assert scene.told.pods[-1][1] == "Held"
+    await scene.reconcile("ahead")
+    assert ("HoldContinues" in {one[1] for one in scene.told.pods}) == (elses != "pending")
+    assert not any(JUDGED_ANEW in one[2] for one in scene.told.pods), "another pod would wait for the same"
     scene.review(ReviewDecision.DENY, "daypass-1")
     await scene.run("daypass-1")
     await scene.reconcile()

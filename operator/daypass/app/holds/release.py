@@ -96,7 +96,9 @@ class Release:
                 continue
             why = self.checks.refusal(counted, pod, chain, now)
             if why:
-                text = f"Stays held: AccessRequest {request.name} is approved, but {why}. {JUDGED_ANEW}"
+                text = f"Stays held: AccessRequest {request.name} is approved, but {why}."
+                if not self.checks.has_another(request, pod, chain):
+                    text += f" {JUDGED_ANEW}"
                 if tell:
                     self.journal.told(pod, "HoldContinues", text, warning=True)
                 continue

@@ -72,6 +72,10 @@ class ReleaseChecks:
         facts = _facts(pod, chain, chain.authors)
         return not permits.difference(request, facts, self._needed(request, facts)) and not permits.is_spent(request)
 
+    def has_another(self, request: Request, pod: HeldPod, chain: Chain) -> bool:
+        """Whether there is still another request that Daypass made for a pod."""
+        return not is_made(request) and self._held_for(request, pod, chain) is not None
+
     def _held_for(self, request: Request, pod: HeldPod, chain: Chain) -> WorkloadGrant | None:
         """What Daypass asked for when the pod was held."""
         others = () if is_made(request) else self.requests.workloads(*pod.account, pod.digest)
