@@ -207,10 +207,15 @@ async def test_a_kind_that_owns_a_pod_without_controlling_it_counts_too() -> Non
     scene = Scene(policies=(a_gate("gate", named),))
     flow = {"apiVersion": "flow.example/v1", "kind": "Flow", "name": "nightly", "uid": "f-1"}
     runner = a_person("system:serviceaccount:flows:runner")
-    pod = a_pod("other", owner=flow)
+    pod = a_pod("other", owner=dict(flow))
     assert (await scene.create(pod, runner)).decision == "Refused"
     pod["metadata"]["ownerReferences"][0]["kind"] = "Water"
     assert (await scene.create(pod, runner)).decision == "NotGated"
+    authors = {"daypass.dev/authors": runner.username}
+    for owners, decision in (([], "NotGated"), ([flow], "Refused")):
+        body = {"metadata": {"name": "web", "uid": "rs-1", "annotations": authors, "ownerReferences": owners}}
+        scene.server.objects[REPLICA_SETS.plural, "shop", "web"] = body
+        assert (await scene.create(a_pod("other", owner=OWNER), REPLICA_SETS_OWN)).decision == decision
 
 
 async def test_one_read_answers_for_all_pods_of_an_owner_at_the_same_time() -> None:

@@ -28,6 +28,7 @@ class Chain:
     owner: OwnerReference | None = None
     """The last one that is there; one of a kind that can't be read as the object below it says."""
     kinds: tuple[OwnerKind, ...] = ()
+    """Of all that own something in it, whether they control it or not."""
 
 
 NO_OWNER: Final = Chain()
@@ -67,8 +68,7 @@ class Owners:
             following = controller_of(found)
             own = authors_from(member(found, "metadata", "annotations", names.ANNOTATION_AUTHORS))
             authors = own.below("" if following is None else following.uid).and_of(authors)
-            if following is not None:
-                kinds.append(kind_of(following))
+            kinds += kinds_of_owners(found)
         if following is not None and kind_key(following) not in READABLE:
             top = following
         # Fail closed: what can't be read, is not there or goes on for ever has authors whom nobody knows (T69).
