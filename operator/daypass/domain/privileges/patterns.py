@@ -4,8 +4,9 @@ A privilege is ``CONTROL`` or ``CONTROL:VALUE``. Policies and gates may also wri
 any characters. Without a value every value is meant.
 """
 
+import functools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from daypass.domain.globs import intersect_freely, matches_freely
@@ -28,11 +29,7 @@ def fits(pattern: str, privilege: str) -> bool:
 
 def missing(granted: Iterable[str], needed: Iterable[str]) -> tuple[str, ...]:
     """Those of the needed privileges that no granted one covers, each once, in their order."""
-    values: dict[str, list[str]] = {}
-    for pattern in dict.fromkeys(granted):
-        control, value = split(pattern)
-        for covered in PROFILES.get(control, (control,)):
-            values.setdefault(covered, []).append(value)
+    values = _by_control(tuple(granted))
     lacking: dict[str, None] = {}
     for privilege in needed:
         control, narrowed = split(privilege)
@@ -42,6 +39,17 @@ def missing(granted: Iterable[str], needed: Iterable[str]) -> tuple[str, ...]:
         else:
             lacking[privilege] = None
     return tuple(lacking)
+
+
+@functools.lru_cache(maxsize=1024)
+def _by_control(granted: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+    """The values of each control in what was granted, which is asked again for each pod."""
+    values: dict[str, list[str]] = {}
+    for pattern in dict.fromkeys(granted):
+        control, value = split(pattern)
+        for covered in PROFILES.get(control, (control,)):
+            values.setdefault(covered, []).append(value)
+    return values
 
 
 def overlaps(pattern: str, privilege: str) -> bool:
