@@ -69,7 +69,7 @@ _TABLE: Final[tuple[tuple[RiskLevel, str, str, str, str], ...]] = (
     (_C, "apiregistration.k8s.io", "apiservices", _WRITE, "may take over an API"),
     (_C, "apiextensions.k8s.io", "customresourcedefinitions", f"{_WRITE} delete deletecollection", "may change APIs"),
     (_C, names.GROUP, "approvalpolicies", f"{_WRITE} delete deletecollection", "may change approval policies"),
-    (_C, names.GROUP, "accessrequests/status", "update patch", "may review access requests"),
+    # By accessrequests/status alone one's own requests are released, and nothing else: every other review takes this verb.
     (_C, names.GROUP, "accessrequests", "approve", "may review access requests"),
     # Nodes.
     (_C, "", "nodes/proxy", _ANY, "may run commands through the kubelet, past admission and audit"),
