@@ -93,6 +93,15 @@ def test_t10_policies_that_step_aside_in_a_circle_are_refused(desk: Desk) -> Non
     )
 
 
+def test_a_gate_for_what_nobody_may_ask_for_is_written_with_a_warning(desk: Desk) -> None:
+    gate = {"workloads": {"namespaces": [desk.namespace], "privileges": ["HostPorts"], "onMissing": "Deny"}}
+    said = desk.write_policy(desk.policy(f"{desk.namespace}-gate", gate=gate))
+    assert said.done
+    assert said.error.startswith(
+        "Warning: spec.gate.workloads.privileges[0]: no Allow policy here lets anybody ask for HostPorts: "
+    )
+
+
 def test_all_violations_are_told_at_once(desk: Desk) -> None:
     body = desk.policy(f"{desk.namespace}-bad", limits={"ticketPattern": "("})
     body["spec"]["match"]["conditions"] = [{"expression": "1", "message": "m"}]

@@ -91,7 +91,7 @@ def check(
             errors += [each for each in policy_rules.violations(policy, others, bounds) if each not in violations]
             warnings = (*policy_rules.unresolved(policy, [*others, *unreadable]), *gate_rules.doubtful(policy))
             warnings += tuple(_of_no_effect(policy, one.body))
-            if not unreadable:
+            if not errors and not unreadable:
                 warnings += gate_answers.warnings(policy, others)
             report.warnings += map(one.finding, warnings)
         report.errors += map(one.finding, errors)
