@@ -51,7 +51,8 @@ def controller(
     log_level: LogLevelOption = "info",
 ) -> None:
     """Decide requests, give access and end it on time; one of several replicas leads."""
-    from daypass.controller.run import Options, run
+    from daypass.controller.leader import Options
+    from daypass.controller.run import run
     from daypass.observe import logs
 
     logs.configure(log_level)

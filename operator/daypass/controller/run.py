@@ -6,43 +6,20 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from daypass.app.grants.found import Grants
-from daypass.app.grants.judge import Judge
-from daypass.app.grants.reconcile import Reconciler, Settings
-from daypass.app.grants.requests import Requests
-from daypass.app.grants.sweep import Sweep
-from daypass.app.grants.votes import Ballots
-from daypass.app.grants.writer import GrantWriter
-from daypass.app.holds.pods import HeldPods
-from daypass.app.policies.known import Policies
-from daypass.app.policies.reports import Reports
-from daypass.app.ports import ACCESS_REQUESTS, ApiError
+from daypass.app.ports import ApiError
 from daypass.controller import kopf_run
 from daypass.controller.dispatcher import Dispatcher
-from daypass.controller.gates import GateKeeping
-from daypass.controller.hold_journal import KubernetesHoldJournal
-from daypass.controller.holds import permit_reconciler
-from daypass.controller.journal import KubernetesJournal
-from daypass.controller.leadership import LeaderEvictions, LeaderObjects, acted_until
-from daypass.controller.relisting import PolicyRelist
-from daypass.controller.watches import Watches
+from daypass.controller.leader import Options, leader_of
 from daypass.domain import names
-from daypass.domain.gate_bounds import Bounds
-from daypass.expressions.cel import CelExpressions
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
-from daypass.kube.discovery import Discovery
-from daypass.kube.events import Recorder
 from daypass.kube.lease import Lease, LeaseLostError
 from daypass.observe import metrics
 from daypass.observe.health import HealthServer
-from daypass.signing.canonical import canonical_json
-from daypass.signing.reviews import ReviewVerifier
 
 FINISH_SECONDS: Final = 8.0
 LEAVE_SECONDS: Final = 2.0
@@ -55,27 +32,6 @@ LASTING_SECONDS: Final = 10.0
 """A watch that lasted so long had been established."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says."""
-
-    namespace: str
-    health_address: str
-    retention_seconds: int
-    never: frozenset[str] = frozenset()
-    """Namespaces in which nothing is granted, and so nothing gated, besides kube-system and our own."""
-
-    @property
-    def ungated(self) -> frozenset[str]:
-        """All of them."""
-        return self.never | {"kube-system", self.namespace}
-
-    @property
-    def bounds(self) -> Bounds:
-        """What no gate may name."""
-        return Bounds(self.namespace, self.ungated)
 
 
 class Readiness:
@@ -120,81 +76,18 @@ async def run(connection: Connection, options: Options) -> int:
 
 
 async def _lead(client: Client, lease: Lease, options: Options, readiness: Readiness, stop: asyncio.Event) -> int:
-    clock = client.clock
-    objects = LeaderObjects(client, lease.held)
-    recorder = Recorder(client, clock, dropped=metrics.events_dropped.inc)
-    journal = KubernetesJournal(recorder)
-    requests, policies = Requests(), Policies()
-    dispatcher = Dispatcher(clock, requests, policies)
-    grants = Grants(dispatcher.grant_changed)
-    pods = HeldPods(dispatcher.pod_arrived, dispatcher.pod_vanished)
-    watches = Watches(
-        client,
-        grants,
-        policies,
-        pods,
-        role_changed=dispatcher.role_changed,
-        namespace_changed=dispatcher.namespace_changed,
-        account_changed=dispatcher.account_changed,
-    )
-    expressions = CelExpressions()
-    ballots = Ballots(objects, clock, options.namespace, ReviewVerifier)
-    judge = Judge(watches, requests, ballots, expressions, canonical_json, dispatcher.policy_failed)
-    writer = GrantWriter(objects, clock, grants, journal)
-    gates = GateKeeping(
-        client, objects, policies, recorder, options.namespace, options.ungated, dispatcher.gate_settled
-    )
-    dispatcher.follow_policies(gates.changed)
-    reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds, Discovery(client))
-    sweep = Sweep(objects, clock, requests, grants, writer, journal)
-    refresh_policies = PolicyRelist(client, policies, dispatcher.heard)
-    permits = permit_reconciler(
-        judge,
-        reports,
-        LeaderEvictions(client, lease.held),
-        Discovery(client),
-        pods,
-        KubernetesHoldJournal(recorder),
-        never=options.ungated,
-    )
-    reconciler = Reconciler(
-        objects=objects,
-        clock=clock,
-        known=watches,
-        requests=requests,
-        grants=grants,
-        judge=judge,
-        writer=writer,
-        journal=journal,
-        settings=Settings(options.retention_seconds, acted_until(lease.taken_over)),
-        reports=reports,
-        workloads=permits.workloads,
-        admissions=permits.release,
-        refresh_policies=refresh_policies,
-    )
-    dispatcher.equip(reconciler, reports, sweep, permits)
-
-    async def begin() -> None:
-        await watches.chain_synced()
-        await sweep.end_overdue()
-        await watches.world_synced()
-        # Every policy and every request is known before the first is judged: limits count the others (T35).
-        await refresh_policies()
-        async for bodies, _ in client.pages(ACCESS_REQUESTS):
-            for body in bodies:
-                dispatcher.heard(ACCESS_REQUESTS, body, False)  # noqa: FBT003 - not gone
-        await sweep.bury_orphans()
-        dispatcher.open()
-
-    caches = (*watches.all, *gates.caches)
-    lasting = [asyncio.create_task(one) for one in (lease.hold(), recorder.run(), *(one.run() for one in caches))]
+    leader = leader_of(client, lease, options)
+    dispatcher, recorder = leader.dispatcher, leader.recorder
+    lasting = [
+        asyncio.create_task(one) for one in (lease.hold(), recorder.run(), *(one.run() for one in leader.caches))
+    ]
     finishing: list[asyncio.Task[None]] = []
     stopping = asyncio.create_task(stop.wait())
     try:
-        if not await _unless_stopped(stop, _until_done(begin), *lasting):
+        if not await _unless_stopped(stop, _until_done(leader.begin), *lasting):
             return _code(*lasting) or int(not stop.is_set())
         # The gates of all policies are known by now: before that, those not heard of yet would be uncovered.
-        patrols = (dispatcher.patrol(client), dispatcher.patrol_permits(), dispatcher.figures(), gates.run())
+        patrols = (dispatcher.patrol(client), dispatcher.patrol_permits(), dispatcher.figures(), leader.gates.run())
         lasting += [asyncio.create_task(one) for one in patrols]
         finishing += [
             asyncio.create_task(one) for one in (dispatcher.work(), _watch(client, dispatcher, readiness, stop))
