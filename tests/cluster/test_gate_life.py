@@ -251,7 +251,10 @@ def test_request_ends_when_its_workload_goes(permits: Permits) -> None:
     permits.noted("bare", "Held")
     permits.removed("pods", "bare")
     permits.until("daypass-eight", "Failed", timeout=20)
-    assert permits.condition("daypass-eight", "Ready")["message"] == "WorkloadGone: the pod that waited for it is gone, or has changed."
+    assert (
+        permits.condition("daypass-eight", "Ready")["message"]
+        == "WorkloadGone: the pod that waited for it is gone, or has changed."
+    )
     permits.bed.kubectl("delete", "replicaset", "work", "-n", permits.namespace)
     permits.until("daypass-nine", "Failed", timeout=60)
     assert (
