@@ -123,12 +123,12 @@ async def _places() -> AsyncIterator[list[Place]]:
         beds.append(ours)
         await asyncio.to_thread(_prepare_bare, bare)
         await asyncio.to_thread(_prepare_ours, ours)
-        places = [
+        places = [  # those that are compared are neighbours, each after a turn of the other control plane
             Place("none", bare, "plain"),
+            Place("free", ours, "free"),
             Place("policy", bare, "judged"),
             Place("gate", ours, "gated"),
             Place("held", ours, "held"),
-            Place("free", ours, "free"),
         ]
         for place in places:
             await asyncio.to_thread(_check, place)
