@@ -189,17 +189,18 @@ async def _judge(seen: Inspected, case: _Case, needs: PodGate) -> Answer:
 async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, needs: PodGate) -> Answer:
     wanted = needed(demands)
     covering = _admitted(facts, wanted, case, needs) or needs.permits.all_for_pod(facts, wanted)
-    cause, why = causes.of_pod(facts, wanted), ""
-    unfit = case.held.unfit(held_for(cause))
     if covering and case.dry_run:
         return allow(COVERED, request=covering[0].name)
-    if covering and case.held.gated:
-        return _held_already(covering, cause, facts, unfit)
-    if covering:
+    why = ""
+    if covering and not case.held.gated:
         use = Use(facts.uid, "Pod", facts.name, facts.uid, floor(needs.clock.now()))
         permit, why = await needs.uses.spend(covering, use)
         if permit is not None:
             return allow(COVERED, request=permit.name)
+    cause = causes.of_pod(facts, wanted)
+    unfit = case.held.unfit(held_for(cause))
+    if covering and case.held.gated:
+        return _held_already(covering, cause, facts, unfit)
     waits = case.may_wait and on_missing(demands) is OnMissing.HOLD
     if waits and unfit:
         # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
