@@ -198,11 +198,10 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
         if permit is not None:
             return allow(COVERED, request=permit.name)
     cause = causes.of_pod(facts, wanted)
-    unfit = case.held.unfit(held_for(cause))
     if covering and case.held.gated:
-        return _held_already(covering, cause, facts, unfit)
+        return _held_already(covering, cause, facts, case.held.unfit(held_for(cause)))
     waits = case.may_wait and on_missing(demands) is OnMissing.HOLD
-    if waits and unfit:
+    if waits and (unfit := case.held.unfit(held_for(cause))):
         # Where a use was left a moment ago, and the pod therefore not held, its next try will be.
         return refuse("CantBeHeld", messages.unholdable(facts, demands, why or unfit))
     asked: Asked | None = None
