@@ -37,6 +37,7 @@ _VALUES_FROM: Final = (
     ("secretKeyRef", "Secret", "name"),
     ("fileKeyRef", "a file of volume", "volumeName"),
 )
+_DNS: Final = {"nameservers": "asks name servers", "searches": "looks names up in domains"}
 _RISKY: Final = frozenset(
     {
         "BASH_ENV",
@@ -201,9 +202,10 @@ def _surroundings(spec: Json) -> Iterator[str]:
         yield f"runs by RuntimeClass {spec['runtimeClassName']}"
     for alias in items(spec, "hostAliases"):
         yield f"takes {alias.get('ip')} for {_listed(_words(alias, 'hostnames'))}"
-    servers = _words(inner(spec, "dnsConfig"), "nameservers")
-    if servers:
-        yield f"asks name servers of its own: {_listed(servers)}"
+    for key, what in _DNS.items():
+        found = _words(inner(spec, "dnsConfig"), key)
+        if found:
+            yield f"{what} of its own: {_listed(found)}"
 
 
 def _obeyed(pod: Json) -> Iterator[str]:
