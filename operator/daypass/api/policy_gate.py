@@ -93,7 +93,7 @@ class BindingSubject(OpenObject):
 
 
 class OwnerKind(OpenObject):
-    """A kind of object that controls pods."""
+    """A kind of object that owns pods."""
 
     group: fields.GroupOfResource = Field(description='API group of the kind, such as batch; "" is the core group.')
     kind: fields.Kind = Field(description="The kind, such as Job.")
@@ -112,7 +112,8 @@ class WorkloadGate(OpenObject):
     owner_kinds: list[OwnerKind] | None = Field(
         default=None,
         **atomic(32, 1),
-        description="Beside the pods of agents, pods whose owners are of one of these kinds are looked at.",
+        description="Beside the pods of agents, pods are looked at of which one of the owners, or of theirs, is of one of"
+        " these kinds, whether it controls them or not.",
     )
     pod_labels: dict[LabelKey, LabelValue] = Field(
         default={},

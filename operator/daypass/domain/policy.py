@@ -153,7 +153,7 @@ class OnExpiry(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OwnerKind:
-    """A kind of object that controls pods; ``group`` is empty for the core group."""
+    """A kind of object that owns pods; ``group`` is empty for the core group."""
 
     group: str
     kind: str
