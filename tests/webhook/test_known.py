@@ -115,6 +115,11 @@ def test_t56_made_requests_are_found_by_cause_after_their_end_too() -> None:
     known.request_changed("shop/a", _permit("a"), denied)
     assert known.made("c") == (denied,)
     assert known.made("") == ()
+    asker = denied.requester.username
+    assert known.asked("shop", asker) == (_permit("b", "other"), denied), "and by who asked"
+    assert known.asked("shop", "nobody") == known.asked("bank", asker) == ()
+    known.request_changed("shop/a", denied, None)
+    assert (known.made("c"), known.asked("shop", asker)) == ((), (_permit("b", "other"),))
 
 
 def test_p8_of_a_permit_is_kept_what_it_is_judged_by_and_no_more_once_it_has_ended() -> None:
