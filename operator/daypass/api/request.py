@@ -144,13 +144,13 @@ class AccessRequestSpec(CheckedObject):
     ] = None
     workload: Workload | None = Field(
         default=None,
-        description="Pods that shall run with privileges, where a policy's gate wants an approved request. Give exactly one of role,"
-        " rules, workload and action.",
+        description="Pods that shall run with privileges, where a policy's gate wants an approved request."
+        " Give exactly one of role, rules, workload and action.",
     )
     action: Action | None = Field(
         default=None,
-        description="One operation that shall be done, where a policy's gate wants an approved request. Give exactly one of role, rules,"
-        " workload and action.",
+        description="One operation that shall be done, where a policy's gate wants an approved request."
+        " Give exactly one of role, rules, workload and action.",
     )
     duration_seconds: int = Field(
         ge=fields.MIN_DURATION_SECONDS,

@@ -187,7 +187,7 @@ class Reconciler:
         A Job without a binding gives nothing. If nothing comes of it, the plan of what should be there takes it away
         again. What fails here is done, or told, in its turn.
         """
-        if not likely.wants.binding or judgement.counts_peers or self.grants.observed(request.uid) != Observed():
+        if not likely.wants.binding or judgement.counts_peers or not self.grants.observed(request.uid).empty:
             return False
         with suppress(ApiError, GrantError):
             await self.writer.apply(request, replace(likely.wants, binding=False))

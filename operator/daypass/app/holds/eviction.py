@@ -34,7 +34,10 @@ class Evictions(Protocol):
     """The API server, as far as it evicts."""
 
     async def evict(self, name: str, uid: str, namespace: str, grace_seconds: int) -> bool:
-        """Evict that very pod, which has so long to end; False when it was gone. Raises UnavailableError, with code 429 where a budget says no."""
+        """Evict that very pod, which has so long to end; False when it was gone.
+
+        Raises UnavailableError, with code 429 where a budget says no.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""The controller's writes of ``status.uses`` of permits in force: apart from the rest of status, which webhooks don't write."""
+"""The controller's writes of ``status.uses`` of permits in force: apart from its others, for webhooks write uses, too."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -64,8 +64,8 @@ def check(
 
     Rule: what the webhook would refuse is an error; a name in ``unless`` that is in none of the files is a warning,
     for that policy may be in the cluster already, and so is a gate that stops what no Allow policy in them lets anybody
-    ask for, or Daypass ask for where it makes the requests. ``bounds`` is what no gate covers in that cluster. A file that was ``walked`` upon in a folder may hold no policy, but
-    some file must hold one.
+    ask for, or Daypass ask for where it makes the requests. ``bounds`` is what no gate covers in that cluster. A file
+    that was ``walked`` upon in a folder may hold no policy, but some file must hold one.
     """
     report = Report()
     found: list[_Document] = []

@@ -63,15 +63,15 @@ class OperationGate:
         asked = attempt.asked
         covering = self.permits.all_for_action(asked)
         if not enforcing:
-            return _let_through(attempt.asked, demands) if not covering else _covered(covering[0], demands)
-        why = "" if covering else self.permits.near_action(attempt.asked)
+            return _let_through(asked, demands) if not covering else _covered(covering[0], demands)
+        why = "" if covering else self.permits.near_action(asked)
         if covering and dry_run:
             if is_done_on_dry_run(asked.group, asked.resource, asked.subresource):
                 # Fail closed: what is no dry run would cost no use, however often it is done.
                 return _refused(attempt, enforcing, "a dry run gives a true token: ask for it without dryRun", "")
             return _covered(covering[0], demands)
         if covering:
-            permit, why = await self.uses.spend(covering, self._use(attempt), attempt.asked.keys)
+            permit, why = await self.uses.spend(covering, self._use(attempt), asked.keys)
             if permit is not None:
                 return _covered(permit, demands)
         asks = any(one.request for one in enforcing) and not dry_run
