@@ -113,7 +113,7 @@ def test_it_begins_when_it_is_written_down_and_lasts_its_full_time() -> None:
 def test_whose_controller_is_long_in_trying_again_is_told_how_to_make_it_try(kind: str, told: str) -> None:
     version, _, name = kind.partition(" ")
     owner = OwnerReference(version, name, "web", "uid-1") if name else None
-    request = replace(a_permit(replace(LEAVE, owner=owner)), cause=kind)
+    request = replace(a_permit(replace(LEAVE, owner=owner)), name="daypass-0a1b2c3d4e" if kind else "ask")
     message = await_answer(request, Observed(), findings(request, APPROVE), NOON, None).message
     assert (f"kubectl annotate {told} -n shop --overwrite retry={request.name}" in message) is bool(told)
     assert message.endswith("Z.") is not bool(told)

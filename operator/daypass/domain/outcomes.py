@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from daypass.domain import deadlines
+from daypass.domain import deadlines, names
 from daypass.domain.conditions import State, was_approved
 from daypass.domain.evaluation import Evaluation
 from daypass.domain.plan import NOTHING, Wants
 from daypass.domain.quorum import StageProgress, Tally
-from daypass.domain.request import Grant, Request, WorkloadGrant
+from daypass.domain.request import Request, WorkloadGrant
 from daypass.domain.review import Review
 from daypass.domain.times import rfc3339
 from daypass.domain.wording import people
@@ -183,7 +183,7 @@ def let_through(
 
 def _hurry(request: Request) -> str:
     """How pods that were refused are made without waiting for their controller, which may be long in trying again."""
-    what = _hurried(request.grant, made=bool(request.cause))
+    what = _hurried(request)
     if not what:
         return ""
     return (
@@ -192,13 +192,14 @@ def _hurry(request: Request) -> str:
     )
 
 
-def _hurried(grant: Grant, *, made: bool) -> str:
+def _hurried(request: Request) -> str:
     """What to annotate; empty where there is nothing, or where its controller tries again soon."""
-    if not isinstance(grant, WorkloadGrant):
+    if not isinstance(request.grant, WorkloadGrant):
         return ""
-    owner = grant.owner
+    owner = request.grant.owner
     if owner is None:
-        return "" if made else "KIND NAME"  # a person's request does not say whose pods it is for
+        # A person's request does not say whose pods it is for; one that Daypass made is for a pod of nobody.
+        return "" if request.name.startswith(names.MADE_PREFIX) else "KIND NAME"
     return f"{owner.kind.lower()} {owner.name}" if (owner.api_version, owner.kind) in _PATIENT else ""
 
 
