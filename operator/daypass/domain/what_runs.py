@@ -87,10 +87,11 @@ def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
     """The programs of a pod, a line each, then what of its code may still change: the requester may be able to (T55).
 
     Rule: a container's line has its name, image and command; commands of hooks and probes follow, and its environment,
-    first of all what can change what it runs. Then come images that
-    are not pinned by digest, and files and environment from outside the pod. At most ``limit`` lines of 512 characters;
-    what does not fit is counted, so that padding with harmless containers shows as such (T49). All text of the pod's
-    author is on one line, with hidden characters spelled out (T15).
+    first of all what can change what it runs. Then come the node, the runtime, names that are resolved in a way of its
+    own and annotations that nodes obey, images that are not pinned by digest, and files and environment from outside the
+    pod. At most ``limit`` lines of 512 characters; what does not fit is counted, so that padding with harmless
+    containers shows as such (T49). All text of the pod's author is on one line, with hidden characters spelled out
+    (T15).
     """
     spec = inner(pod, "spec")
     containers = [(_role(kind, one), one) for kind in _KINDS for one in items(spec, kind)]
