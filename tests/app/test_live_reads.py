@@ -1,10 +1,12 @@
 """Access is given only on what is there at that moment, whatever a watch has told so far. The API server is a fake."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from app.fake_server import KEY, NOW, RULES, TEAM, Body, Scene, moment
+from app.fake_server import KEY, NOW, RULES, TEAM, Body, Scene, merged, moment
+from daypass.app.grants.manifests import job_from
 from daypass.app.ports import (
     ACCESS_REQUESTS,
     APPROVAL_POLICIES,
@@ -14,8 +16,11 @@ from daypass.app.ports import (
     ROLE_BINDINGS,
     ApiError,
     ConflictError,
+    Json,
+    Resource,
     UnavailableError,
 )
+from daypass.domain import names
 from daypass.domain.review import ReviewDecision
 
 MORE = [*RULES, {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]}]
@@ -124,6 +129,50 @@ async def test_t37_reads_that_fail_take_nothing_from_a_grant_that_a_killed_contr
     await scene.run()
     assert scene.state() == "Active"
     assert scene.server.count("create", ROLE_BINDINGS) == 1
+
+
+async def test_t24_a_job_whose_end_others_changed_on_its_way_gives_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = scene.server.create
+
+    async def changed(resource: Resource, body: Json, namespace: str = "") -> Json:
+        later = {"metadata": {"annotations": {names.ANNOTATION_EXPIRATION: moment(NOW + timedelta(days=365))}}}
+        return await create(resource, merged(dict(body), later) if resource is JOBS else body, namespace)
+
+    monkeypatch.setattr(scene.server, "create", changed)
+    scene.policy()
+    scene.ask()
+    await scene.run()
+    assert scene.state() == "Failed"
+    assert "not as it was asked for" in scene.message()
+    nothing_given(scene)
+
+
+async def test_t37_a_job_that_was_made_though_no_answer_came_is_gone_on_with(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, now = scene.server.create, scene.server.now
+    made: list[Any] = []
+
+    async def unanswered(resource: Resource, body: Json, namespace: str = "") -> Json:
+        found = await create(resource, body, namespace)
+        if resource is JOBS and not made:
+            made.append(found)
+            monkeypatch.setattr(scene.server, "now", lambda: now() + timedelta(seconds=5))
+            message = "no answer"
+            raise UnavailableError(message)
+        return found
+
+    monkeypatch.setattr(scene.server, "create", unanswered)
+    scene.policy()
+    scene.ask()
+    with pytest.raises(UnavailableError):
+        await scene.run()
+    scene.grants.heard(None, job_from(made[0]))
+    await scene.run()
+    assert scene.state() == "Active"
+    assert scene.server.count("create", JOBS) == 1
 
 
 async def test_reads_of_a_grant_are_few_and_shared(scene: Scene) -> None:

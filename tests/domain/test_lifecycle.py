@@ -190,6 +190,14 @@ def test_t37_begun_by_a_killed_controller_goes_on_to_the_end_that_its_job_says()
     assert (outcome.state, outcome.start_time, outcome.expiration_time) == (State.ACTIVE, NOON, end)
 
 
+def test_t39_an_end_that_others_wrote_on_the_job_gives_no_longer_access() -> None:
+    request = in_state(a_request(duration=600).build(), State.AWAITING_APPROVAL)
+    now, forged = NOON + 5 * MINUTE, NOON + timedelta(days=365)
+    outcome = await_answer(request, a_chain(request, forged), _with(ReviewDecision.APPROVE)(request), now, None)
+    assert (outcome.state, outcome.start_time, outcome.expiration_time) == (State.ACTIVE, now, now + 10 * MINUTE)
+    possible(outcome, now)
+
+
 def test_t37_what_a_killed_controller_may_have_granted_is_not_granted_twice() -> None:
     request = in_state(a_request(duration=600).build(), State.AWAITING_APPROVAL)
     approved = _with(ReviewDecision.APPROVE)(request)

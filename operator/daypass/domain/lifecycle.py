@@ -141,7 +141,9 @@ def _approved(
     end = deadlines.expiration(begin, request.duration_seconds)
     persisted = observed.job.content.tag.expiration if observed.job is not None else None
     if persisted is not None:
-        begin, end = deadlines.expiration(persisted, -request.duration_seconds), persisted
+        # Fail closed: an end later than that of a grant which begins now is not ours.
+        end = min(persisted, deadlines.expiration(deadlines.floor(now), request.duration_seconds))
+        begin = deadlines.expiration(end, -request.duration_seconds)
     if end <= now:
         # Fail closed: a former controller may have granted this, and the grant have ended, without a trace (T37).
         return outcomes.missed(begin, end, approved_time, approval, now)

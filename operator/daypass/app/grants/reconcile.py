@@ -5,7 +5,7 @@ Whatever happens between two calls, the next run goes on from what is there (T37
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -157,6 +157,7 @@ class Reconciler:
 
     async def _begin(self, request: Request, version: str, earlier: Judgement, likely: Outcome) -> datetime | None:
         """Approve, grant, or fail for good: on live reads of all that it depends on only (T14, T22, T34, T61)."""
+        ours = self.grants.observed(request.uid).empty
         preparing = asyncio.create_task(self._prepare(request, earlier, likely))
         try:
             body, around, *_ = await asyncio.gather(
@@ -166,32 +167,35 @@ class Reconciler:
                 self.judge.ballots.renew(request),
             )
         except BaseException as error:
-            if await preparing and not isinstance(error, ConflictError):
+            await asyncio.gather(preparing, return_exceptions=True)
+            if ours and not isinstance(error, ConflictError):
                 # Its time would run while we can't know whether there is access.
                 await self.writer.clear(request.uid)
             raise
-        await preparing
+        (failure,) = await asyncio.gather(preparing, return_exceptions=True)
         if body is None:
             await self.writer.clear(request.uid)
             return None
+        if failure is not None and not isinstance(failure, GrantError):
+            raise failure
         judgement = await self.judge.judge(request, around, self.clock.now())
         if judgement.counts_peers and not earlier.counts_peers:
             message = "the policies have changed: now requests of the subject go one by one"
             raise ConflictError(message)
         outcome = self._answer(request, judgement)
+        if failure is not None and outcome.wants.binding:
+            # Fail closed: what others changed on its way is no grant of ours, and its end not the one that counts (T24).
+            outcome = outcomes.failed(outcome, str(failure), self.clock.now())
         return await self._settle(request, version, body.get("status") or {}, outcome, judgement)
 
-    async def _prepare(self, request: Request, judgement: Judgement, likely: Outcome) -> bool:
-        """Make what the access will hang on while its conditions are read; whether anything was begun.
+    async def _prepare(self, request: Request, judgement: Judgement, likely: Outcome) -> None:
+        """Make what the access will hang on while its conditions are read; raises as ``GrantWriter.apply`` does.
 
         A Job without a binding gives nothing. If nothing comes of it, the plan of what should be there takes it away
-        again. What fails here is done, or told, in its turn.
+        again.
         """
-        if not likely.wants.binding or judgement.counts_peers or not self.grants.observed(request.uid).empty:
-            return False
-        with suppress(ApiError, GrantError):
+        if likely.wants.binding and not judgement.counts_peers and self.grants.observed(request.uid).empty:
             await self.writer.apply(request, replace(likely.wants, binding=False))
-        return True
 
     async def _unchanged(self, request: Request, version: str) -> Json | None:
         """The request, read live; None if it is gone. Raises ConflictError if it is not what was judged (T34)."""
