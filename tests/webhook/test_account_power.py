@@ -1,10 +1,12 @@
 """What ServiceAccounts may do, out of RBAC's objects as the API server tells of them (T44)."""
 
+import time
 from typing import Any
 
 import pytest
 
 from daypass.domain.policy import RiskLevel
+from daypass.kube.cache import DEAF_SECONDS
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
 from daypass.webhook.account_power import AccountPower
@@ -24,6 +26,7 @@ class _Rbac:
         self._version = 0
         for cache in self.power.caches:
             cache.synced.set()
+            cache._heard_at = time.monotonic()
 
     def role(self, name: str, rules: Any, namespace: str = "") -> None:  # noqa: ANN401 - JSON
         cache = self.roles if namespace else self.cluster_roles
@@ -161,6 +164,13 @@ def test_t11_what_is_not_listed_yet_or_can_not_be_read_is_not_known(rbac: _Rbac)
     rbac.cluster_bindings._drop("odd")
     assert rbac.of_agent() is RiskLevel.LOW
     rbac.roles.synced.clear()
+    assert rbac.of_agent() is None
+
+
+def test_t34_what_was_not_heard_of_for_minutes_is_not_known_any_more(rbac: _Rbac) -> None:
+    rbac.bindings._heard_at -= DEAF_SECONDS / 2
+    assert rbac.of_agent() is RiskLevel.LOW
+    rbac.bindings._heard_at -= DEAF_SECONDS
     assert rbac.of_agent() is None
 
 

@@ -26,6 +26,9 @@ WATCH_SECONDS: Final = 240
 SILENCE_SECONDS: Final = 90.0
 """The API server sends a bookmark a minute; a stream without any is watched anew from where it was."""
 
+DEAF_SECONDS: Final = 2 * SILENCE_SECONDS
+"""Who hears nothing for so long may not know any more what is there."""
+
 PAGE: Final = 50
 """Objects at a time of a list: what all of a page takes in memory is not given back."""
 
@@ -99,6 +102,11 @@ class Cache(Generic[T]):
     def silent_seconds(self) -> float:
         """Since the API server last answered or sent anything here; infinite before the first list."""
         return time.monotonic() - self._heard_at
+
+    @property
+    def deaf(self) -> bool:
+        """Whether nothing was heard for so long that what is kept may be old."""
+        return self.silent_seconds() > DEAF_SECONDS
 
     def __len__(self) -> int:
         """How many are kept."""

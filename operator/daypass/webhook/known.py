@@ -29,8 +29,6 @@ EXPECTED_SECONDS: Final = 1.0
 """Far longer than a watch takes to tell, and short enough to be no nuisance."""
 SHARED: Final = 1024
 """Values of one kind that are looked up for who has an equal one: those of the teams at work, not all that ever were."""
-DEAF_SECONDS: Final = 180.0
-"""Twice what a watch without a word is given before it is begun anew."""
 _NO_SPEC: Final[Mapping[str, object]] = {}
 _NO_AGENT: Final = Agent()
 _JUDGED: Final = frozenset({"Ready", "Granted"})
@@ -107,8 +105,7 @@ class Known:
 
     def unheard(self) -> str:
         """The resources of which nothing was heard for so long that what is known of them may be old; empty when none."""
-        old = (cache for cache in self._always if cache.silent_seconds() > DEAF_SECONDS)
-        return ", ".join(cache.resource.plural for cache in old)
+        return ", ".join(cache.resource.plural for cache in self._always if cache.deaf)
 
     def policies(self) -> PolicySet:
         """Every policy that could be read."""

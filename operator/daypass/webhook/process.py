@@ -20,6 +20,7 @@ from daypass.app.admission.review import Reviewing
 from daypass.domain import names
 from daypass.domain.gate_bounds import Bounds
 from daypass.expressions.on_demand import ExpressionsOnDemand
+from daypass.kube.cache import DEAF_SECONDS
 from daypass.kube.client import Client
 from daypass.kube.connection import Connection
 from daypass.observe import metrics
@@ -27,7 +28,7 @@ from daypass.observe.health import HealthServer
 from daypass.signing.canonical import canonical_json
 from daypass.webhook.files import Mounts
 from daypass.webhook.gating import Gating, gate_doors
-from daypass.webhook.known import DEAF_SECONDS, Known
+from daypass.webhook.known import Known
 from daypass.webhook.listener import MAX_BODY, Listener
 from daypass.webhook.routes import mutating, validating
 
