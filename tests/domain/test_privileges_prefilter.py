@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.domain.privileges import CONTROLS
-from daypass.domain.privileges.pod import Pod
+from daypass.domain.privileges import CONTROLS, of_pod
+from daypass.domain.privileges.pod import CONTAINER_LISTS, Field, Pod
+from daypass.domain.privileges.pod import EACH as ITEM
 from daypass.domain.privileges.prefilter import Prefilter
 from domain.pod_cases import KINDS, Case, Json, cases
 from domain.test_privileges_laws import BODIES, CASES, JUNK, places, replaced
@@ -25,6 +26,10 @@ LOOKED_AT_CLOSELY = {
     "Devices: what every pod has",
 }
 """Harmless, and too rare for the quick look to know."""
+FIELDS = sorted(
+    {clear.field for control in CONTROLS.values() for clear in control.check.clear},
+    key=lambda field: (field.of_containers, field.steps),
+)
 HARMLESS = [case for case in cases("baseline", "restricted", "beyond") if not case.finds]
 
 
@@ -34,6 +39,29 @@ def overlooked(pod: Any) -> set[str]:  # noqa: ANN401 - pods that may be malform
     found = {name for name, control in CONTROLS.items() if any(True for _ in control.check(read))}
     together = ALL.suspects(pod)
     return {name for name in found if name not in together or not EACH[name].suspects(pod)}
+
+
+def with_more(pod: Json, field: Field, depth: int, value: object) -> Json:
+    """The pod with something at a place on the way to a field, beside what stands in the lists on the way."""
+    pod = deepcopy(pod)
+    kind = CONTAINER_LISTS[depth % len(CONTAINER_LISTS)]
+    steps = ("spec", kind, ITEM, *field.steps) if field.of_containers else field.steps
+    *way, last = steps[: depth % len(steps) + 1]
+    holder: Any = pod
+    for step, following in zip(way, (*way, last)[1:], strict=True):
+        made: Any = [] if following == ITEM else {}
+        if step == ITEM:
+            holder.append(made)
+            holder = made
+        else:
+            if not isinstance(holder.get(step), type(made)):
+                holder[step] = made
+            holder = holder[step]
+    if last == ITEM:
+        holder.append(value)
+    else:
+        holder[last] = value
+    return pod
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -62,6 +90,22 @@ def test_nor_where_something_is_left_out(pod: Json, data: st.DataObject) -> None
         holder = holder[step]
     del holder[last]
     assert not overlooked(pod)
+
+
+@settings(max_examples=500)
+@given(
+    BODIES, st.lists(st.tuples(st.sampled_from(FIELDS), st.integers(0, 20), JUNK), min_size=1, max_size=3), st.data()
+)
+def test_t49_nor_by_who_looks_for_some_controls_alone(
+    pod: Json, more: list[tuple[Field, int, object]], data: st.DataObject
+) -> None:
+    for field, depth, value in more:
+        pod = with_more(pod, field, depth, value)
+    names = data.draw(st.frozensets(st.sampled_from(sorted(CONTROLS))))
+    read = Pod.of(pod)
+    found = {name for name in names if any(True for _ in CONTROLS[name].check(read))}
+    assert not overlooked(pod)
+    assert {finding.control for finding in of_pod(pod, names)} == found
 
 
 @pytest.mark.parametrize("pod", [{}, {"spec": None}, {"spec": []}, {"spec": {"containers": None}}, [], None, "pod"])
