@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -176,4 +177,21 @@ async def test_kopf_that_neither_watches_nor_ends_is_left_behind(
     if stops:
         listener.stop.set()
     assert await listener.watching == 0
+    awake.set()
+
+
+async def test_kopf_whose_loop_hangs_is_left_behind(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    awake = threading.Event()
+
+    async def hanging(**_: object) -> None:
+        awake.wait(10)
+
+    monkeypatch.setattr(kopf, "operator", hanging)
+    monkeypatch.setattr(kopf_run, "HANG_SECONDS", 0.2)
+    monkeypatch.setattr(kopf_run, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(kopf_run, "END_SECONDS", 0.1)
+    listener = Listener(api)
+    async with asyncio.timeout(5):
+        assert await listener.watching == 0
+    assert not awake.is_set()
     awake.set()

@@ -3,7 +3,8 @@
 kopf believes that its event loop is its own: it takes SIGTERM and SIGINT to itself when it starts, and when it ends,
 for whatever reason, it cancels every task that is younger than itself and waits for them. On our loop that would be our
 work, and a signal in its first moments would end kopf and not us. So it has another loop, as its documentation has it
-for those who embed it. It may also lose its watches and stay, or not end when it is told to: then it is left behind.
+for those who embed it. It may also lose its watches and stay, hang, or not end when it is told to: then it is left
+behind.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ TASK_NAME: Final = "watcher for "
 STREAMS: Final = 2
 START_SECONDS: Final = 10.0
 CHECK_SECONDS: Final = 0.5
+HANG_SECONDS: Final = 30.0
+"""So long without a sign of life, which is given each ``CHECK_SECONDS``, and kopf's loop hangs."""
 END_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 0.25
 """So long aiohttp's TLS connections may take to close after their session, says its documentation."""
@@ -43,7 +46,11 @@ async def watch(
     run.start()
     waits = [asyncio.create_task(event.wait()) for event in (run.lost, stop)]
     try:
-        await asyncio.wait(waits, return_when="FIRST_COMPLETED")
+        while not (await asyncio.wait(waits, timeout=CHECK_SECONDS, return_when="FIRST_COMPLETED"))[0]:
+            if time.monotonic() - run.alive_at > HANG_SECONDS:
+                # Fail closed: a loop that does nothing any more can't say itself that it hears nothing.
+                log.warning("kopf hangs")
+                break
     finally:
         run.end()
         for wait in waits:
@@ -65,6 +72,8 @@ class _Run:
         self._ending = asyncio.Event()
         self._left = False
         self.lost, self.over = asyncio.Event(), asyncio.Event()
+        self.alive_at = time.monotonic()
+        """When its loop gave the last sign of life."""
         self.lasted = 0.0
         """For how many seconds it heard everything, once that is ``lost``."""
 
@@ -109,16 +118,20 @@ class _Run:
         began = time.monotonic()
         since: float | None = None
         while not operator.done():
-            now = time.monotonic()
+            now = self.alive_at = time.monotonic()
             whole = len(_watchers()) >= STREAMS
             if whole and since is None:
                 since = now
-                self._tell(self._established)
+                self._tell(self._watched)
             if not whole and (since is not None or now - began > START_SECONDS):
                 break
             await asyncio.wait([operator], timeout=CHECK_SECONDS)
         if since is not None:
             self.lasted = time.monotonic() - since
+
+    def _watched(self) -> None:
+        if not self._left:
+            self._established()
 
     def _hand_over(self, resource: Resource, body: Json, gone: bool) -> None:  # noqa: FBT001 - a callback
         self._tell(self._deliver, resource, body, gone)
