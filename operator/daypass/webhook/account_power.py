@@ -69,7 +69,7 @@ class AccountPower:
                 tasks.create_task(cache.run())
 
     def of(self, namespace: str, name: str) -> Risk | None:
-        """How much that ServiceAccount may do; None while not all was listed, or heard of, or a binding can't be read."""
+        """How much that ServiceAccount may do; None while not all was listed, is heard of, and can be read."""
         if (
             not all(cache.synced.is_set() and not cache.deaf for cache in self.caches)
             or self._bindings.faults

@@ -184,7 +184,7 @@ class Reconciler:
             raise ConflictError(message)
         outcome = self._answer(request, judgement)
         if failure is not None and outcome.wants.binding:
-            # Fail closed: what others changed on its way is no grant of ours, and its end not the one that counts (T24).
+            # Fail closed: what others changed on its way is no grant of ours, nor is its end the one that counts (T24).
             outcome = outcomes.failed(outcome, str(failure), self.clock.now())
         return await self._settle(request, version, body.get("status") or {}, outcome, judgement)
 
