@@ -20,6 +20,16 @@ def test_lines(case: dict[str, Any]) -> None:
     assert list(what_runs({"spec": case["spec"]})) == case["lines"]
 
 
+@pytest.mark.parametrize("kind", ["configMapKeyRef", "secretKeyRef", "fileKeyRef"])
+def test_t55_a_variable_said_again_by_what_need_not_be_there_is_shown(kind: str) -> None:
+    """Where that is absent, the node goes by what was said before."""
+    nothing = {"name": "none", "volumeName": "none", "key": "k", "optional": True}
+    said = [{"name": "LD_PRELOAD", "value": "/evil.so"}, {"name": "LD_PRELOAD", "valueFrom": {kind: nothing}}]
+    lines = what_runs({"spec": {"containers": [{"name": "app", "image": "a", "env": said}]}})
+    assert "container app: environment LD_PRELOAD=/evil.so" in lines
+    assert any(line.endswith("none: LD_PRELOAD in container app") for line in lines)
+
+
 def test_a_node_that_the_scheduler_chose_is_no_finding() -> None:
     status = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
     assert what_runs({"spec": {"nodeName": "node-1", "containers": []}, "status": status}) == ()

@@ -139,16 +139,17 @@ def _programs(role: str, container: Json) -> Iterator[str]:
 def _variables(metadata: Json, role: str, container: Json) -> Iterator[str]:
     """What a container's environment is, as far as the pod itself says: of each name the last, which is what counts.
 
-    What can change what runs comes first, and more of it is shown.
+    Where a ConfigMap, a Secret or a file comes after it, it may still count: those need not be there. What can change
+    what runs comes first, and more of it is shown.
     """
     said: dict[str, Json] = {}
     words = [*_words(container, "command"), *_words(container, "args")]
     for variable in items(container, "env"):
         words.append(str(variable.get("value")))
         name = str(variable.get("name"))
-        said.pop(name, None)
         source = inner(variable, "valueFrom")
         if not source or "fieldRef" in source:
+            said.pop(name, None)
             said[name] = variable
     named = {name for word in words if "$(" in word for name in _REFERENCE.findall(word)} | _RISKY
     risky = [name for name in said if name in named][:_RISKY_VARIABLES]
