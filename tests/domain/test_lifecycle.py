@@ -194,8 +194,14 @@ def test_t39_an_end_that_others_wrote_on_the_job_gives_no_longer_access() -> Non
     request = in_state(a_request(duration=600).build(), State.AWAITING_APPROVAL)
     now, forged = NOON + 5 * MINUTE, NOON + timedelta(days=365)
     outcome = await_answer(request, a_chain(request, forged), _with(ReviewDecision.APPROVE)(request), now, None)
-    assert (outcome.state, outcome.start_time, outcome.expiration_time) == (State.ACTIVE, now, now + 10 * MINUTE)
-    possible(outcome, now)
+    assert (outcome.state, outcome.expiration_time) == (State.ACTIVE, now + timedelta(seconds=601))
+
+
+def test_t32_a_job_made_before_the_clock_was_set_back_over_a_second_is_ours() -> None:
+    request = in_state(a_request(duration=600).build(), State.AWAITING_APPROVAL)
+    end, now = NOON + 10 * MINUTE, NOON - timedelta(milliseconds=1)
+    outcome = await_answer(request, a_chain(request, end), _with(ReviewDecision.APPROVE)(request), now, None)
+    assert (outcome.state, outcome.expiration_time) == (State.ACTIVE, end)
 
 
 def test_t37_what_a_killed_controller_may_have_granted_is_not_granted_twice() -> None:

@@ -142,7 +142,7 @@ def _approved(
     persisted = observed.job.content.tag.expiration if observed.job is not None else None
     if persisted is not None:
         # Fail closed: an end later than that of a grant which begins now is not ours.
-        end = min(persisted, deadlines.expiration(deadlines.floor(now), request.duration_seconds))
+        end = min(persisted, deadlines.latest_expiration(now, request.duration_seconds))
         begin = deadlines.expiration(end, -request.duration_seconds)
     if end <= now:
         # Fail closed: a former controller may have granted this, and the grant have ended, without a trace (T37).
