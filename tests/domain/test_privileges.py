@@ -107,9 +107,9 @@ def huge(containers: int, volumes: int) -> dict[str, Any]:
 def test_t51_a_pod_of_a_thousand_containers_and_ten_thousand_volumes_takes_linear_time() -> None:
     def seconds(containers: int, volumes: int) -> float:
         body = huge(containers, volumes)
-        started = time.perf_counter()
+        started = time.process_time()
         findings = privileges.of_pod(body)
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         assert [finding.path for finding in findings if finding.text == "VolumeTypes:hostPath"] == [
             f"spec.volumes[{number}].hostPath" for number in range(volumes)
         ]
@@ -134,8 +134,8 @@ def test_t51_more_values_than_anybody_reads_stand_for_every_value() -> None:
 def test_t51_comparing_a_huge_pod_with_many_patterns_is_bounded() -> None:
     needed = [finding.text for finding in privileges.of_pod(huge(1000, 10_000))]
     patterns = [f"HostPathVolumes:/date/{number}/*" for number in range(64)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert "HostPathVolumes" in privileges.missing(patterns, needed)
     spoken_of = {text for text in dict.fromkeys(needed) for one in patterns if privileges.overlaps(one, text)}
     assert spoken_of == {"HostPathVolumes"}
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
