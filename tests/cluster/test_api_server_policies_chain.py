@@ -142,7 +142,10 @@ def test_t30_the_grant_ends_with_every_process_of_ours_dead(bare_cluster: Bed, e
 
     bare_cluster.wait_until(gone, timeout=20, what="binding removed at its deadline")
     assert time.monotonic() - started >= 1
-    assert bare_cluster.get("job", job["metadata"]["name"], editor) is None
+    # The Job goes after what hangs on it.
+    bare_cluster.wait_until(
+        lambda: bare_cluster.get("job", job["metadata"]["name"], editor) is None, timeout=20, what="the Job is gone too"
+    )
 
 
 def test_t35_deleting_the_request_takes_the_whole_chain_along(bare_cluster: Bed, editor: str) -> None:
