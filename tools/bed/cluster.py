@@ -101,10 +101,6 @@ class Bed:
         """A token of that ServiceAccount, for 30 days."""
         return self.credentials(f"{namespace}/{serviceaccount}").token
 
-    def forget_token(self, namespace: str, serviceaccount: str) -> None:
-        """Mint a new one next time (the ServiceAccount was deleted and made anew)."""
-        self._tokens.pop(f"{namespace}/{serviceaccount}", None)
-
     def kubeconfig(self, user: str = "admin") -> Path:
         """A kubeconfig with this user alone."""
         path = self.folder / "kubeconfigs" / f"{user.replace('/', '_')}.json"
