@@ -131,7 +131,7 @@ def _process(folder: Path, server: str, authority: trustme.CA, keys: estate.Keys
     (signing / "active").write_text(keys.id)
     for path, secret in PATHS.items():
         (paths / path).write_text(secret)
-    listen, health = (f"127.0.0.1:{port}" for port in ports.free(2))
+    listen, health = (f"127.0.0.1:{port}" for port in ports.reserve(2))
     command = [
         *(sys.executable, "-m", "daypass", "webhook", "--server", server, "--service-account-dir"),
         *(str(folder / "account"), "--health-address", health, "--listen", listen),

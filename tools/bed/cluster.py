@@ -35,7 +35,7 @@ class Bed:
         self.endpoint = endpoint
         self.folder = endpoint.folder
         self._tokens: dict[str, Credentials] = {}
-        webhook_port, webhook_health, self.controller_health = ports.free(3)
+        webhook_port, webhook_health, self.controller_health = ports.reserve(3)
         self.webhook_url = f"https://{host}:{webhook_port}"
         self._webhook_addresses = (f"{host}:{webhook_port}", f"127.0.0.1:{webhook_health}")
         self._controller: Process | None = None

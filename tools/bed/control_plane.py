@@ -23,7 +23,7 @@ class ControlPlane(Endpoint):
     """One control plane with all its files in one folder. ``start`` to ready takes some 5 s on two cores."""
 
     def __init__(self, folder: BedFolder, binaries: Binaries) -> None:
-        etcd_port, peer_port, self._port = ports.free(3)
+        etcd_port, peer_port, self._port = ports.reserve(3)
         pki = folder.path / "pki"
         authority = Authority(pki)
         super().__init__(folder.path, binaries, f"https://127.0.0.1:{self._port}", authority.pair.certificate)
@@ -133,7 +133,7 @@ class ControlPlane(Endpoint):
         config = self.folder / "controller-manager.kubeconfig"
         context = Context("controller-manager", identity)
         config.write_text(kubeconfig(self.server, self.authority_file, [context], context.name))
-        (port,) = ports.free(1)
+        (port,) = ports.reserve(1)
         options = {
             "kubeconfig": config,
             "authentication-kubeconfig": config,
