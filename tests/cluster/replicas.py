@@ -35,7 +35,7 @@ class Replicas:
     @contextmanager
     def beside(cls, bed: Bed) -> Iterator["Replicas"]:
         """Start the second one; it ends with the block."""
-        port, health = ports.free(2)
+        port, health = ports.reserve(2)
         second = webhook_process(bed.endpoint, f"127.0.0.1:{port}", f"127.0.0.1:{health}", name="webhook-2")
         second.start()
         try:

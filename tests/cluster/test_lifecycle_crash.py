@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bed import Bed
 from bed.daypass import controller_process
-from bed.ports import free
+from bed.ports import reserve
 from cluster.errands import Errand, Json
 from cluster.leases import LEASE, free_lease
 from cluster.proxy import Proxy
@@ -131,7 +131,7 @@ def test_t38_standby_takes_over_and_a_leader_that_hung_writes_no_more(cluster: B
     errand.policy()
     errand.ask("before")
     errand.until("before", "AwaitingApproval")
-    (port,) = free(1)
+    (port,) = reserve(1)
     second = controller_process(cluster.endpoint, f"127.0.0.1:{port}", name="second")
     second.start()
     second.wait_ready()
