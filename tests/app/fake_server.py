@@ -1,6 +1,7 @@
 """A fake API server in memory and a controller's use cases on it, for moments that the real one can't be made to show.
 
 ``before`` runs right before a call is answered: there a test deletes a policy, or whatever else happens meanwhile.
+``meddling`` changes what is written, as a mutating webhook of others does.
 """
 
 import asyncio
@@ -62,6 +63,7 @@ class FakeServer:
         self.calls: list[tuple[str, str]] = []
         self.before: dict[tuple[str, str], Callable[[], object]] = {}
         self.broken: dict[tuple[str, str], Exception] = {}
+        self.meddling: dict[tuple[str, str], Callable[[Body], object]] = {}
         self._version = 100
 
     def now(self) -> datetime:
@@ -104,8 +106,14 @@ class FakeServer:
             raise AlreadyExistsError("the name is taken", 409)
         return self.put(resource, name, namespace, **{**given, "metadata": metadata})
 
-    async def replace(self, _resource: Resource, _name: str, _body: Json, _namespace: str = "") -> Json:
-        raise NotImplementedError
+    async def replace(self, resource: Resource, name: str, body: Json, namespace: str = "") -> Json:
+        await self._answer("replace", resource)
+        key = (resource.plural, namespace, name)
+        found, given = self.objects[key], copy.deepcopy(dict(body))
+        if given["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
+            raise ConflictError("the object has been modified", 409)
+        given["metadata"]["creationTimestamp"] = found["metadata"]["creationTimestamp"]
+        return self._stored("replace", resource, key, given)
 
     async def merge_patch(
         self, resource: Resource, name: str, patch: Json, namespace: str = "", subresource: str = ""
@@ -117,11 +125,9 @@ class FakeServer:
         body = self.objects[key]
         if patch["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
             raise ConflictError("the object has been modified", 409)
-        given = {subresource: patch[subresource]} if subresource else patch
-        self._version += 1
-        self.objects[key] = merged(body, given)
-        self.objects[key]["metadata"]["resourceVersion"] = str(self._version)
-        return copy.deepcopy(self.objects[key])
+        return self._stored(
+            "patch", resource, key, merged(body, {subresource: patch[subresource]} if subresource else patch)
+        )
 
     async def evict(self, name: str, uid: str, namespace: str, grace_seconds: int) -> bool:
         assert grace_seconds >= 0
@@ -135,6 +141,15 @@ class FakeServer:
             return False
         del self.objects[(resource.plural, namespace, name)]
         return True
+
+    def _stored(self, verb: str, resource: Resource, key: tuple[str, str, str], body: Body) -> Body:
+        self._version += 1
+        body["metadata"]["resourceVersion"] = str(self._version)
+        meddle = self.meddling.get((verb, resource.plural))
+        if meddle is not None:
+            meddle(body)
+        self.objects[key] = body
+        return copy.deepcopy(body)
 
     def count(self, verb: str, resource: Resource) -> int:
         return self.calls.count((verb, resource.plural))

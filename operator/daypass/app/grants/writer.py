@@ -94,7 +94,7 @@ class GrantWriter:
             case Verb.CREATE:
                 await self._create(request, wants, action.kind)
             case Verb.CORRECT:
-                await self._patch_job(request, action, {"spec": {"activeDeadlineSeconds": action.seconds}})
+                await self._patch_job(request, wants, action, {"spec": {"activeDeadlineSeconds": action.seconds}})
             case Verb.RESTORE:
                 await self._restore(request, wants, action)
                 self.journal.noted(request, "GrantRestored", f"{action.kind.value} was changed by others; restored.")
@@ -111,14 +111,7 @@ class GrantWriter:
         except ApiError as error:
             message = f"{kind.value} could not be made: {error.message}"
             raise GrantError(message) from error
-        found = _found_of(kind, body)
-        if found.content != content:
-            # Fail closed: names are never adopted; what others made or changed on its way is no grant of ours (T24).
-            if found.content.tag.request_uid == request.uid and found.content.tag.owner_uid == content.tag.owner_uid:
-                self.grants.made(found)
-            message = f"{kind.value} {found.found.name} is not as it was asked for: it exists, or was changed by others"
-            raise GrantError(message)
-        self.grants.made(found)
+        self._take(content, _found_of(kind, body))
 
     async def _existing(self, request: Request, kind: GrantKind) -> Json:
         body = await self.objects.get(manifests.RESOURCES[kind], names.grant_name(request.uid), request.namespace)
@@ -136,20 +129,38 @@ class GrantWriter:
             head = manifests.metadata_of(request, content.tag, (ACCESS_REQUESTS, request.name))
             metadata = {key: head[key] for key in ("labels", "annotations", "ownerReferences")}
             settings = manifests.job_settings(action.seconds)
-            await self._patch_job(request, action, {"metadata": {**metadata, "finalizers": None}, "spec": settings})
+            change = {"metadata": {**metadata, "finalizers": None}, "spec": settings}
+            await self._patch_job(request, wants, action, change)
             return
         manifest = self._manifest(request, wants, content)
         manifest["metadata"] |= {"uid": target.uid, "resourceVersion": target.version}
         body = await self.objects.replace(manifests.RESOURCES[action.kind], target.name, manifest, target.namespace)
-        self.grants.made(_found_of(action.kind, body))
+        self._take(content, _found_of(action.kind, body))
 
-    async def _patch_job(self, request: Request, action: Action, change: dict[str, Any]) -> None:
+    async def _patch_job(self, request: Request, wants: Wants, action: Action, change: dict[str, Any]) -> None:
         target = action.target
         if target is None:
             return
         metadata = {**change.get("metadata", {}), "uid": target.uid, "resourceVersion": target.version}
         body = await self.objects.merge_patch(JOBS, target.name, {**change, "metadata": metadata}, request.namespace)
-        self.grants.made(_found_of(GrantKind.JOB, body))
+        found = manifests.job_from(body)
+        self._take(self._content(request, wants, GrantKind.JOB), found)
+        if found.deadline_seconds != action.seconds:
+            # Fail closed: a Job with another deadline ends the access at another time than was approved.
+            raise GrantError(_not_ours(found))
+
+    def _take(self, content: JobContent | RoleContent | BindingContent, found: FoundObject) -> None:
+        """Believe what the API server answered, if it is what was asked for. Raises GrantError."""
+        if found.content == content:
+            self.grants.made(found)
+            return
+        # Fail closed: names are never adopted; what others made or changed on its way is no grant of ours (T24).
+        if (
+            found.content.tag.request_uid == content.tag.request_uid
+            and found.content.tag.owner_uid == content.tag.owner_uid
+        ):
+            self.grants.made(found)
+        raise GrantError(_not_ours(found))
 
     def _content(self, request: Request, wants: Wants, kind: GrantKind) -> JobContent | RoleContent | BindingContent:
         end = wants.expiration
@@ -178,6 +189,10 @@ class GrantWriter:
                 return manifests.role_manifest(request, content)
             case BindingContent():
                 return manifests.binding_manifest(request, content)
+
+
+def _not_ours(found: FoundObject) -> str:
+    return f"{found.kind.value} {found.found.name} is not as it was asked for: it exists, or was changed by others"
 
 
 def _found_of(kind: GrantKind, body: Json) -> FoundObject:
