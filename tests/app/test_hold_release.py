@@ -92,6 +92,24 @@ async def test_uses_of_pods_that_wait_are_in_the_write_that_begins_the_permit(sc
     assert scene.server.count("patch", ACCESS_REQUESTS) == 1
 
 
+async def test_t55_pods_that_wait_are_judged_by_the_stages_of_the_write_that_begins_the_permit(
+    scene: HoldScene,
+) -> None:
+    pod = scene.hold(authors=("bob",))
+    scene.leave(pod=pod, authors=("bob",))
+    scene.leave("mine", pod=pod)
+    await scene.run("mine")
+    scene.review(name="mine")
+    scene.policies.unreadable["other"] = "spec.novel is not known"
+    await scene.run("mine")
+    assert scene.state("mine") == "Undecided"
+    assert "stages" not in scene.body("mine")["status"]
+    scene.policies.unreadable.clear()
+    await scene.run("mine")
+    assert scene.state("mine") == "Active"
+    assert not scene.uses("mine"), "bob had a hand in the pod, and alone approved the request"
+
+
 async def test_permit_begins_though_the_owners_of_its_pods_cannot_be_read(scene: HoldScene) -> None:
     job = scene.job()
     scene.leave("mine", pod=scene.hold(owner=job))

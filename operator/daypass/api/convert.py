@@ -10,7 +10,7 @@ from daypass.api.convert_json import (
 )
 from daypass.api.convert_permit import grant_json, request_json, use_json
 from daypass.api.convert_policy import policy_from
-from daypass.api.convert_request import request_from
+from daypass.api.convert_request import record_from, request_from
 from daypass.api.convert_review import Submission, review_from, submission_from
 from daypass.api.convert_role import role_from, rules_from
 from daypass.api.malformed import MalformedError
@@ -22,6 +22,7 @@ __all__ = [
     "grant_json",
     "identity_json",
     "policy_from",
+    "record_from",
     "request_from",
     "request_json",
     "review_from",

@@ -80,6 +80,12 @@ def request_from(body: Mapping[str, Any], earlier: Request | None = None) -> Req
     )
 
 
+def record_from(status: Mapping[str, Any]) -> Record:
+    """What a status says but for its reviews. Raises MalformedError."""
+    read = _status(status)
+    return Record() if read is None else _record(read)
+
+
 def _recorded(body: Mapping[str, Any]) -> tuple[tuple[Review, ...], Record]:
     status = _status(body.get("status"))
     return (tuple(map(review_of, status.reviews)), _record(status)) if status else ((), Record())

@@ -296,18 +296,18 @@ class Reconciler:
         wanted = status.status_of(request, outcome, objects, judged, self.clock.now())
         if not status.changes(current, wanted):
             return
-        patch = status.patch(version, wanted, await self._first_uses(request, outcome))
+        patch = status.patch(version, wanted, await self._first_uses(request, outcome, wanted))
         body = await self.objects.merge_patch(ACCESS_REQUESTS, request.name, patch, request.namespace, "status")
         self.requests.take(body)
         before = state_of(request.record)
         if before is not outcome.state or was_granted(request.record) is not (outcome.state is State.ACTIVE):
             self.journal.decided(request, before, outcome.state, outcome.message)
 
-    async def _first_uses(self, request: Request, outcome: Outcome) -> Sequence[Use]:
+    async def _first_uses(self, request: Request, outcome: Outcome, wanted: Mapping[str, Any]) -> Sequence[Use]:
         """Of a permit that begins now, with those of the pods that wait for it: one write of status instead of two."""
         if not request.permits or outcome.state is not State.ACTIVE or request.record.start_time is not None:
             return ()
-        return await self.admissions.admit(status.begun(request, outcome, self.clock.now()))
+        return await self.admissions.admit(status.begun(request, wanted))
 
     async def _refresh(self, entry: Entry) -> None:
         namespace, _, name = entry.key.partition("/")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from daypass.api.convert import approvers_json, time_json, use_json
+from daypass.api.convert import approvers_json, record_from, time_json, use_json
 from daypass.api.convert_json import condition_json
 from daypass.app.ports import Json
 from daypass.domain.conditions import Summary, conditions
@@ -55,16 +55,9 @@ def status_of(
     }
 
 
-def begun(request: Request, outcome: Outcome, now: datetime) -> Request:
-    """A permit as it will be once its outcome is written down."""
-    record = replace(
-        request.record,
-        conditions=_conditions(request, outcome, now),
-        approved_time=outcome.approved_time,
-        start_time=outcome.start_time,
-        expiration_time=outcome.expiration_time,
-    )
-    return replace(request, record=record)
+def begun(request: Request, wanted: Mapping[str, Any]) -> Request:
+    """A request as it will be once this status is written down: its stages and its digest, too, are those of now."""
+    return replace(request, record=replace(record_from(wanted), uses=request.record.uses))
 
 
 def judged_now(evaluation: Evaluation | None, tally: Tally | None, digest: str) -> dict[str, Any]:
