@@ -103,10 +103,17 @@ async def test_pods_whose_policy_was_deleted_hear_what_to_do(scene: HoldScene) -
     assert message.endswith(f". {JUDGED_ANEW}")
 
 
-async def test_a_pod_for_which_there_is_no_request_hears_what_to_do(scene: HoldScene) -> None:
-    """Its labels changed, which it reads of itself; or its request was deleted while no controller ran."""
+@pytest.mark.parametrize("others", [False, True])
+async def test_a_pod_for_which_there_is_no_request_hears_what_to_do(scene: HoldScene, *, others: bool) -> None:
+    """Its labels changed, which it reads of itself; or its request was deleted while no controller ran.
+
+    That somebody asked for any pod of the account, or Daypass for one of somebody else, does not help this one.
+    """
     scene.allow()
     pod = scene.hold()
+    if others:
+        scene.leave("anything")
+        scene.leave("daypass-2", pod=pod, authors=("carol",))
     assert [key async for key in scene.permits.patrol()] == []
     assert not scene.told.pods, "the news of its request may be on its way"
     for _ in range(3):

@@ -1,14 +1,17 @@
 """Tells held pods and those who made them what they wait for, and why they stay held."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from daypass.app.grants.requests import Requests
 from daypass.app.holds.journal import HoldJournal
-from daypass.app.holds.pods import HeldPod, HeldPods
+from daypass.app.holds.pods import Account, HeldPod, HeldPods
 from daypass.app.holds.release_checks import ReleaseChecks, is_for
+from daypass.app.holds.workloads import is_made
 from daypass.app.owners import NO_OWNER, Chain
 from daypass.domain.conditions import State, state_of
+from daypass.domain.hold_marks import hold_mark
 from daypass.domain.plain_text import shortened
 from daypass.domain.request import Request, WorkloadGrant
 from daypass.domain.wording import JUDGED_ANEW, denial, is_by_a_person
@@ -70,14 +73,18 @@ class PodEvents:
         await self._say(request, ENDED, message, warning=True)
 
     def tell_forsaken(self) -> None:
-        """Say of pods for which there is no request at all that they wait for nothing.
+        """Say of pods whose request is not there that they wait for nothing.
 
-        Rule: it was so at two looks in a row, for news of a request may come after those of its pod.
+        Rule: none that Daypass made is for such a pod, and without that one nobody else's lets it go. It was so at two
+        looks in a row, for news of a request may come after those of its pod.
         """
-        found = {}
+        found, marks = dict[str, bool](), dict[tuple[Account, str], Collection[str]]()
         room = TOLD_AT_MOST
         for pod in self.pods.all():
-            if self.requests.workloads(*pod.account, pod.digest):
+            alike = (pod.account, pod.digest)
+            if alike not in marks:
+                marks[alike] = self._marks(*alike)
+            if pod.mark in marks[alike]:
                 continue
             told = self._forsaken.get(pod.uid)
             if told is False and room:
@@ -103,6 +110,11 @@ class PodEvents:
         if not isinstance(grant, WorkloadGrant) or not grant.pod_template_digest:
             return []
         return self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
+
+    def _marks(self, account: Account, digest: str) -> Collection[str]:
+        """For what Daypass made requests that run this."""
+        made = (one.grant for one in self.requests.workloads(*account, digest) if is_made(one))
+        return {hold_mark(grant) for grant in made if isinstance(grant, WorkloadGrant)}
 
     async def _say(self, request: Request, reason: str, message: str, *, warning: bool) -> None:
         about = self.waiting(request)
