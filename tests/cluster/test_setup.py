@@ -362,7 +362,7 @@ async def test_t61_an_unusable_key_is_never_thrown_away(bed: Bed, client: Client
 async def test_several_at_once_agree(bed: Bed, client: Client, tmp_path: Path) -> None:
     forget(bed, "daypass-ca", "daypass-serving", "daypass-signing", "daypass-webhook-paths")
     now = datetime.now(UTC)
-    await asyncio.gather(*(a_setup(bed, client, now).run() for _ in range(3)))
+    await asyncio.gather(*(a_setup(bed, client, now).run() for _ in range(5)))
     assert handshake(secret(bed, "daypass-serving"), trusted(bed), tmp_path)
     assert secret(bed, "daypass-signing")["active"].decode() in public_keys(bed)
     assert await a_setup(bed, client, now).run() == []

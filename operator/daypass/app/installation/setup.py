@@ -43,7 +43,9 @@ VALIDATING = Resource(
 )
 PATH_BYTES: Final = 32
 """256 random bits: who does not know a path gets 404 (T52)."""
-ATTEMPTS: Final = 5
+ATTEMPTS: Final = 20
+"""A conflict means that somebody else has written, and a whole setup from nothing is eight writes: this many conflicts
+are not other setups that bring about the same."""
 PATHS_REPLACED: Final = "secret paths replaced"
 
 
@@ -80,7 +82,7 @@ class Setup:
             except (AlreadyExistsError, ConflictError):
                 continue
             return self.changes
-        msg = "somebody else keeps changing the same Secrets or configurations; try again when no other setup runs"
+        msg = "something keeps changing the same Secrets or configurations: find what it is in the audit log, and try again"
         raise SetupError(msg)
 
     async def _signing(self, *, rotate: bool) -> None:
