@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.hold_scene import PRIVILEGE, HoldScene
+from daypass.app.holds.release_checks import OWNERS_AT_ONCE
 from daypass.app.ports import ACCESS_REQUESTS, JOBS, PODS, ApiError, ConflictError, UnavailableError
 from daypass.domain import names
 from daypass.domain.review import ReviewDecision
@@ -108,6 +109,35 @@ async def test_t55_pods_that_wait_are_judged_by_the_stages_of_the_write_that_beg
     await scene.run("mine")
     assert scene.state("mine") == "Active"
     assert not scene.uses("mine"), "bob had a hand in the pod, and alone approved the request"
+
+
+async def test_many_owners_do_not_delay_the_first_pods_that_go(scene: HoldScene) -> None:
+    jobs = [scene.job(f"job-{number}") for number in range(OWNERS_AT_ONCE + 3)]
+    pods = [scene.hold(f"pod-{number:03}", owner=job) for number, job in enumerate(jobs)]
+    for number, job in enumerate(jobs):
+        scene.leave(f"daypass-{number}", pod=pods[number], owner=job)
+    scene.leave("mine", pods=100)
+    await scene.active("mine")
+    assert scene.server.count("get", JOBS) == OWNERS_AT_ONCE, "no more of them are read before it begins"
+    assert len(scene.uses("mine")) == OWNERS_AT_ONCE
+    scene.server.calls.clear()
+    await scene.reconcile("mine")
+    assert not any(scene.held(pod.name) for pod in pods), "the others go in their turn"
+    assert len(scene.uses("mine")) == len(pods)
+    calls = [call for call in scene.server.calls if call in {("get", JOBS.plural), ("patch", PODS.plural)}]
+    assert calls[: 2 * OWNERS_AT_ONCE].count(("patch", PODS.plural)) == OWNERS_AT_ONCE
+
+
+async def test_owners_of_pods_that_were_held_for_something_else_are_not_read(scene: HoldScene) -> None:
+    own = scene.job()
+    pod = scene.hold(owner=own)
+    for number in range(3):
+        scene.hold(f"forged-{number}", owner=scene.job(f"other-{number}"), authors=("mallory",))
+    scene.leave(pod=pod, owner=own)
+    await scene.active()
+    await scene.reconcile()
+    assert not scene.held()
+    assert scene.server.count("get", JOBS) == 3, "its own: when it was judged, when it began, when it let go"
 
 
 async def test_permit_begins_though_the_owners_of_its_pods_cannot_be_read(scene: HoldScene) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from daypass.app.grants.requests import Requests
 from daypass.app.holds.journal import HoldJournal
 from daypass.app.holds.pods import Account, HeldPod, HeldPods
-from daypass.app.holds.release_checks import ReleaseChecks, is_for
+from daypass.app.holds.release_checks import ReleaseChecks, is_alike, is_for
 from daypass.app.holds.workloads import is_made
 from daypass.app.owners import NO_OWNER, Chain
 from daypass.domain.conditions import State, state_of
@@ -117,7 +117,7 @@ class PodEvents:
         return {hold_mark(grant) for grant in made if isinstance(grant, WorkloadGrant)}
 
     async def _say(self, request: Request, reason: str, message: str, *, warning: bool) -> None:
-        about = self.waiting(request)
+        about = [pod for pod in self.waiting(request) if is_alike(request, pod)]
         if not about:
             self.forget(request.uid)
             return

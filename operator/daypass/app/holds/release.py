@@ -8,6 +8,7 @@ goes without another use, and a pod whose gate is off has its use.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from daypass.app.grants.requests import Entry
 from daypass.app.grants.votes import Ballots
 from daypass.app.holds.journal import HoldJournal
 from daypass.app.holds.pods import HeldPod, HeldPods, held_pod_from
-from daypass.app.holds.release_checks import ReleaseChecks, is_for
+from daypass.app.holds.release_checks import ReleaseChecks, in_turns, is_alike, is_for
 from daypass.app.holds.uses import UsesWriter
 from daypass.app.owners import NO_OWNER, Chain
 from daypass.app.ports import PODS, ApiError, Canonical, Clock, ConflictError, Objects, RefusedError
@@ -43,9 +44,10 @@ class Release:
     canonical: Canonical
 
     async def admit(self, request: Request) -> Sequence[Use]:
-        """As ``app.grants.surroundings.Admissions``."""
+        """As ``app.grants.surroundings.Admissions``; of many owners those of the first alone are read."""
+        first = next(in_turns(self._waiting(request)), [])
         try:
-            pods, uses = await self._judge(request, tell=False)
+            pods, uses = await self._judge(request, first, tell=False)
         except ApiError:
             return ()  # ``let_go`` tries again
         return uses if pods else ()
@@ -57,7 +59,15 @@ class Release:
         """
         request, _ = entry.opened()
         began = self.clock.now()
-        pods, uses = await self._judge(request, tell=True)
+        for some in in_turns(self._waiting(request)):
+            known = self.uses.requests.get(entry.key)
+            if known is None or known.uid != entry.uid:
+                return
+            await self._let_go(known, some, began)
+
+    async def _let_go(self, entry: Entry, waiting: Sequence[HeldPod], began: datetime) -> None:
+        request, _ = entry.opened()
+        pods, uses = await self._judge(request, waiting, tell=True)
         if not pods:
             return
         # Either call proves that the request is, now, what was judged: a compare-and-swap, or a look.
@@ -74,14 +84,20 @@ class Release:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _judge(self, request: Request, *, tell: bool) -> tuple[list[HeldPod], tuple[Use, ...]]:
-        """The pods that go, with the uses; the owners are read live. Raises ApiError."""
-        grant, none = request.grant, (list[HeldPod](), request.record.uses)
+    def _waiting(self, request: Request) -> list[HeldPod]:
+        """The held pods like those that a request is for, the first made first; none where it is not in force."""
+        grant = request.grant
         if not isinstance(grant, WorkloadGrant) or not permits.is_open(request, self.clock.now()):
-            return none
-        waiting = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
-        if not waiting:
-            return none
+            return []
+        found = self.pods.of((request.namespace, grant.service_account_name), grant.pod_template_digest)
+        return [pod for pod in found if is_alike(request, pod)]
+
+    async def _judge(
+        self, request: Request, waiting: Sequence[HeldPod], *, tell: bool
+    ) -> tuple[list[HeldPod], tuple[Use, ...]]:
+        """The pods that go, with the uses; the owners are read live. Raises ApiError."""
+        if not waiting or not permits.is_open(request, self.clock.now()):
+            return [], request.record.uses
         chains, genuine = await asyncio.gather(self.checks.above(waiting), self.ballots.genuine(request))
         return self._covered(replace(request, reviews=tuple(genuine)), waiting, chains, tell=tell)
 

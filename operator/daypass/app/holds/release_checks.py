@@ -1,7 +1,7 @@
 """What a held pod needs before it may go, and who stands behind it, judged now and not when it was admitted (T34)."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -21,6 +21,8 @@ from daypass.domain.policy import GateMode, Policy
 from daypass.domain.request import Request, WorkloadGrant
 
 NOBODY: Final = Identity("")
+OWNERS_AT_ONCE: Final = 50
+"""Owners that are read for one request before any of its pods goes: anybody may give pods as many as they like."""
 REMEMBERED: Final = 4_096
 
 
@@ -39,8 +41,11 @@ class ReleaseChecks:
     async def above(self, pods: Iterable[HeldPod]) -> dict[str, Chain]:
         """What controls these pods, by the uid of their own controller: each chain is followed once. Raises ApiError."""
         asked = {pod.controller.uid: (pod.controller, pod.namespace) for pod in pods if pod.controller is not None}
-        found = await asyncio.gather(*(self.owners.above(*one) for one in asked.values()))
-        chains = dict(zip(asked, found, strict=True))
+        chains, uids = dict[str, Chain](), list(asked)
+        while uids:
+            some, uids = uids[:OWNERS_AT_ONCE], uids[OWNERS_AT_ONCE:]
+            found = await asyncio.gather(*(self.owners.above(*asked[uid]) for uid in some))
+            chains |= dict(zip(some, found, strict=True))
         self._known |= chains
         while len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
@@ -120,20 +125,38 @@ def _facts(pod: HeldPod, chain: Chain, authors: Authors) -> PodFacts:
     )
 
 
-def is_for(request: Request, pod: HeldPod, chain: Chain) -> bool:
-    """Whether a request is for a pod: where, as whom, what it runs.
+def in_turns(pods: Sequence[HeldPod]) -> Iterator[list[HeldPod]]:
+    """The same pods, so many at a time as have ``OWNERS_AT_ONCE`` owners in all."""
+    turn, owners = list[HeldPod](), set[str]()
+    for pod in pods:
+        owner = "" if pod.controller is None else pod.controller.uid
+        if owner and owner not in owners and len(owners) == OWNERS_AT_ONCE:
+            yield turn
+            turn, owners = [], set()
+        turn.append(pod)
+        owners |= {owner} if owner else set()
+    if turn:
+        yield turn
 
-    One that Daypass made is only for those pods that were held for it: of this owner, with these authors, in need of
-    these privileges.
-    """
+
+def is_alike(request: Request, pod: HeldPod) -> bool:
+    """Whether a request is for pods like this one: where, as whom, what it runs, and for what it was held."""
     grant = request.grant
     if not isinstance(grant, WorkloadGrant) or (request.namespace, grant.service_account_name) != pod.account:
         return False
     if grant.pod_template_digest and grant.pod_template_digest != pod.digest:
         return False
-    if not is_made(request):
-        return True
-    wanted, found = grant.owner, chain.owner
-    return pod.mark == hold_mark(grant) and (None if wanted is None else wanted.uid) == (
-        None if found is None else found.uid
-    )
+    return not is_made(request) or pod.mark == hold_mark(grant)
+
+
+def is_for(request: Request, pod: HeldPod, chain: Chain) -> bool:
+    """Whether a request is for a pod.
+
+    One that Daypass made is only for those pods that were held for it: of this owner, with these authors, in need of
+    these privileges.
+    """
+    if not is_alike(request, pod) or not isinstance(request.grant, WorkloadGrant):
+        return False
+    wanted, found = request.grant.owner, chain.owner
+    same_owner = (None if wanted is None else wanted.uid) == (None if found is None else found.uid)
+    return not is_made(request) or same_owner
