@@ -50,6 +50,8 @@ def test_a_node_that_a_daemon_set_chose_is_a_finding() -> None:
 def test_annotations_that_nodes_may_obey_are_shown() -> None:
     pod = {"metadata": {"annotations": {"cdi.k8s.io/gpu": "nvidia.com/gpu=all", "note": "x"}}, "spec": {}}
     assert what_runs(pod) == ("annotation cdi.k8s.io/gpu: nvidia.com/gpu=all, which nodes may obey",)
+    pod = {"metadata": {"annotations": {"cdi.k8s.io/gpu": "none, which nodes ignore"}}, "spec": {}}
+    assert what_runs(pod) == ("annotation cdi.k8s.io/gpu: 'none, which nodes ignore', which nodes may obey",)
 
 
 def test_what_a_pod_reads_of_itself_is_shown() -> None:
@@ -72,9 +74,9 @@ def test_what_a_pod_reads_of_itself_is_shown() -> None:
         {"metadata": {"annotations": {"do": "rm -rf /"}}, "spec": {"containers": [container], "volumes": volumes}}
     )
     assert lines[1:] == (
-        "container app: environment DO from metadata.annotations['do'] (rm -rf /), IP from status.podIP",
-        "files from the pod's own metadata.annotations['do'] (rm -rf /), metadata.labels: /self in container app",
-        "files from the pod's own metadata.annotations['do'] (rm -rf /): /more in container app",
+        "container app: environment DO from metadata.annotations['do'] ('rm -rf /'), IP from status.podIP",
+        "files from the pod's own metadata.annotations['do'] ('rm -rf /'), metadata.labels: /self in container app",
+        "files from the pod's own metadata.annotations['do'] ('rm -rf /'): /more in container app",
     )
 
 

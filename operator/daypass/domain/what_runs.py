@@ -76,6 +76,8 @@ _LONGEST_LABEL: Final = 63
 _ROOM: Final = LONGEST_LINE - 32
 """So that how many more there are fits, too."""
 _LONGEST_VALUE: Final = 64
+_LONGEST_PLACE: Final = 256
+_LONGEST_ANNOTATION: Final = 384
 _METADATA_KEY: Final = re.compile(r"metadata\.(annotations|labels)\['(.*)'\]", re.DOTALL)
 _ROOT_CERTIFICATE: Final = "kube-root-ca.crt"
 
@@ -90,8 +92,8 @@ def what_runs(pod: Json, limit: int = MOST_LINES) -> tuple[str, ...]:
     first of all what can change what it runs. Then come the node, the runtime, names that are resolved in a way of its
     own and annotations that nodes obey, images that are not pinned by digest, and files and environment from outside the
     pod. At most ``limit`` lines of 512 characters; what does not fit is counted, so that padding with harmless
-    containers shows as such (T49). All text of the pod's author is on one line, with hidden characters spelled out
-    (T15).
+    containers shows as such (T49). All text of the pod's author is quoted where it could be taken for ours, and on one
+    line, with hidden characters spelled out (T15).
     """
     spec = inner(pod, "spec")
     containers = [(_role(kind, one), one) for kind in _KINDS for one in items(spec, kind)]
@@ -120,9 +122,9 @@ def _role(kind: str, container: Json) -> str:
 
 def _programs(role: str, container: Json) -> Iterator[str]:
     command, arguments = _words(container, "command"), _words(container, "args")
-    image = shortened(str(container.get("image")), _LONGEST_IMAGE)
+    image = _quoted(container.get("image"), _LONGEST_IMAGE)
     directory = container.get("workingDir")
-    start = f"{role}: {image}" + (f", in {shortened(str(directory), _LONGEST_VALUE)}" if directory else "")
+    start = f"{role}: {image}" + (f", in {_quoted(directory, _LONGEST_VALUE)}" if directory else "")
     if command:
         yield f"{start}, command: {shlex.join([*command, *arguments])}"
     elif arguments:
@@ -172,7 +174,7 @@ def _said(metadata: Json, name: str, variable: Json) -> str:
     name = shortened(name, _LONGEST_NAME)
     source = inner(variable, "valueFrom")
     if source:
-        return f"{name} from {_field(metadata, inner(source, 'fieldRef'))}"
+        return f"{shlex.quote(name)} from {_field(metadata, inner(source, 'fieldRef'))}"
     return shlex.quote(f"{name}={shortened(str(variable.get('value') or ''), _LONGEST_VALUE)}")
 
 
@@ -184,7 +186,7 @@ def _field(metadata: Json, reference: Json) -> str:
     if key is None:
         return path
     value = inner(metadata, key[1]).get(key[2])
-    return path if value is None else f"{path} ({shortened(str(value), _LONGEST_VALUE)})"
+    return path if value is None else f"{path} ({_quoted(value, _LONGEST_VALUE)})"
 
 
 def _node(pod: Json, spec: Json) -> Iterator[str]:
@@ -213,7 +215,7 @@ def _surroundings(spec: Json) -> Iterator[str]:
 def _obeyed(pod: Json) -> Iterator[str]:
     for key, value in inner(inner(pod, "metadata"), "annotations").items():
         if is_obeyed(key):
-            yield f"annotation {key}: {value}, which nodes may obey"
+            yield f"annotation {key}: {_quoted(value, _LONGEST_ANNOTATION)}, which nodes may obey"
 
 
 def _unpinned(containers: Containers) -> Iterator[str]:
@@ -223,16 +225,16 @@ def _unpinned(containers: Containers) -> Iterator[str]:
         if not _PINNED.search(image):
             users.setdefault(image, []).append(role)
     for image, roles in users.items():
-        yield f"image {shortened(image, _LONGEST_IMAGE)} is not pinned by digest, so what is in it may change: {_listed(roles)}"
+        yield f"image {_quoted(image, _LONGEST_IMAGE)} is not pinned by digest, so what is in it may change: {_listed(roles)}"
 
 
 def _files(metadata: Json, spec: Json, containers: Containers) -> Iterator[str]:
     mounts: dict[object, list[str]] = {}
     for role, container in containers:
         for mount in items(container, "volumeMounts"):
-            mounts.setdefault(mount.get("name"), []).append(f"{mount.get('mountPath')} in {role}")
+            mounts.setdefault(mount.get("name"), []).append(f"{_quoted(mount.get('mountPath'))} in {role}")
         for device in items(container, "volumeDevices"):
-            mounts.setdefault(device.get("name"), []).append(f"{device.get('devicePath')} in {role}")
+            mounts.setdefault(device.get("name"), []).append(f"{_quoted(device.get('devicePath'))} in {role}")
     for volume in items(spec, "volumes"):
         places = mounts.get(volume.get("name"))
         for source in _sources(metadata, volume) if places else ():
@@ -253,7 +255,7 @@ def _sources(metadata: Json, volume: Json) -> Iterator[str]:
             label, key = _NAMED[kind]
             name = str(inner(volume, kind).get(key))
             unpinned = ", which is not pinned by digest" if kind == "image" and not _PINNED.search(name) else ""
-            yield f"{label} {shortened(name, _LONGEST_IMAGE)}{unpinned}"
+            yield f"{label} {_quoted(name, _LONGEST_IMAGE)}{unpinned}"
         elif kind not in {"name", "emptyDir"}:
             yield f"a volume of kind {kind}"
 
@@ -269,7 +271,7 @@ def _brings(source: Json, kind: str) -> bool:
 
 
 def _projected(kind: str, source: Json) -> str:
-    return f"{_NAMED[kind][0]} {source.get('name')}"
+    return f"{_NAMED[kind][0]} {_quoted(source.get('name'))}"
 
 
 def _environment(containers: Containers) -> Iterator[str]:
@@ -278,15 +280,22 @@ def _environment(containers: Containers) -> Iterator[str]:
         for bulk in items(container, "envFrom"):
             for key, label in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
                 if key in bulk:
-                    users.setdefault(f"{label} {inner(bulk, key).get('name')}", []).append(f"all of it in {role}")
+                    users.setdefault(f"{label} {_quoted(inner(bulk, key).get('name'))}", []).append(
+                        f"all of it in {role}"
+                    )
         for variable in items(container, "env"):
             source = inner(variable, "valueFrom")
             for key, label, named in _VALUES_FROM:
                 if key in source:
-                    name = f"{label} {inner(source, key).get(named)}"
-                    users.setdefault(name, []).append(f"{variable.get('name')} in {role}")
+                    name = f"{label} {_quoted(inner(source, key).get(named))}"
+                    users.setdefault(name, []).append(f"{_quoted(variable.get('name'))} in {role}")
     for name, uses in users.items():
         yield f"environment from {name}: {_listed(uses)}"
+
+
+def _quoted(value: object, limit: int = _LONGEST_PLACE) -> str:
+    """A text of the pod's author as a shell would need it: what looks like another field of the line is none (T15)."""
+    return shlex.quote(shortened(str(value), limit))
 
 
 def _listed(uses: list[str]) -> str:
