@@ -233,6 +233,14 @@ def test_the_facts_are_told(call: Call, finding: str) -> None:
     assert finding in one(call).findings
 
 
+@pytest.mark.parametrize(("annotations", "content"), [({}, ()), ({"a": "b"}, ('metadata.annotations.a: "b"',))])
+def test_a_change_of_scale_is_told_once(annotations: Json, content: tuple[str, ...]) -> None:
+    old: Json = {"spec": {"replicas": 2}, "metadata": {"name": "web", "annotations": {}}}
+    new: Json = {"spec": {"replicas": 5}, "metadata": {"name": "web", "annotations": annotations}}
+    call = a_call(Operation.UPDATE, "deployments/scale", group="apps", old=old, object=new)
+    assert (one(call).findings, one(call).content) == (("replicas: 2 → 5",), content)
+
+
 BINDINGS = ActionPattern(("create", "update"), ("rbac.authorization.k8s.io",), ("rolebindings",))
 ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"}
 

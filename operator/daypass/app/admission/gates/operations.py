@@ -28,6 +28,7 @@ _BINDINGS: Final = frozenset((RBAC, one) for one in BINDINGS)
 _BOUND: Final = ("roleRef", "subjects")
 _TOLD: Final = frozenset({"secrets", "serviceaccounts/token"})
 """Secrets are never shown, and of a token all is said."""
+_SCALED: Final = "spec.replicas: "
 _GIVEN_AWAY: Final = "gives it other owners, so that the garbage collector may delete it"
 _VERBS: Final = {Verb.CREATE: "create", Verb.UPDATE: "update", Verb.DELETE: "delete", Verb.CONNECT: "connect"}
 
@@ -151,7 +152,8 @@ def content_of(call: Call, operation: Operation) -> tuple[str, ...]:
     without = _BOUND if (operation.group, operation.resource) in _BINDINGS else ()
     if call.old is None:
         return content_facts.created(call.object, operation.subresource, without)
-    return content_facts.changed(call.old, call.object, operation.subresource, without)
+    changes = content_facts.changed(call.old, call.object, operation.subresource, without)
+    return tuple(one for one in changes if operation.subresource != "scale" or not one.startswith(_SCALED))
 
 
 def _no_longer(call: Call, role: object) -> tuple[str, ...]:
