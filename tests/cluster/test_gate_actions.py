@@ -6,7 +6,8 @@ import json
 import pytest
 
 from bed import Bed
-from cluster.errands import RBAC
+from cluster.errands import RBAC, Json
+from cluster.gated import a_pod, a_spec, a_workload
 from cluster.operating import BINDINGS, VOLUMES, Operated, a_binding
 
 
@@ -188,6 +189,20 @@ def test_a_change_is_approved_with_its_content(shop: Operated) -> None:
     assert shop.bed.wait_until(lambda: write("10") == 200)
     (use,) = shop.uses(request)
     assert use["key"] == f"{created.json['metadata']['uid']}@{created.json['metadata']['resourceVersion']}"
+
+
+@pytest.mark.parametrize("plural", ["pods", "jobs", "cronjobs"])
+def test_what_the_api_server_writes_into_a_new_object_is_approved_with_it(shop: Operated, plural: str) -> None:
+    group = "batch" if plural != "pods" else ""
+    shop.gate_actions({"verbs": ["create"], "groups": [group], "resources": [plural]})
+    run: Json = a_pod("run", a_spec()) if plural == "pods" else a_workload(plural, "run", a_spec())
+    assert shop.create(plural, run, shop.agent).status == 403
+    request = shop.only_request()
+    shop.approved(request)
+    answer = shop.passes(request, lambda: shop.create(plural, run, shop.agent))
+    assert answer.status == 201, answer.message
+    (use,) = shop.uses(request)
+    assert use["key"] == answer.json["metadata"]["uid"]
 
 
 def test_gates_that_warn_or_record_stop_nobody(shop: Operated) -> None:

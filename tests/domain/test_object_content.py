@@ -101,3 +101,30 @@ def test_numbers_stay_apart_beyond_2_to_the_53() -> None:
 @pytest.mark.parametrize("obj", [{}, {"metadata": None}, {"metadata": []}, {"metadata": {"annotations": 7, "name": 1}}])
 def test_t49_no_shape_of_an_object_breaks_it(obj: Json) -> None:
     assert len(digest(obj)) == 64
+
+
+def a_job(uid: str, labelled: str) -> Json:
+    labels = {"batch.kubernetes.io/controller-uid": labelled, "controller-uid": labelled, "job-name": "report"}
+    selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": labelled}}
+    spec = {"selector": selector, "template": {"metadata": {"labels": labels}}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report", "uid": uid}, "spec": spec}
+
+
+def test_a_job_has_its_own_uid_in_labels_and_that_is_another_for_each() -> None:
+    assert digest(a_job("u-1", "u-1")) == digest(a_job("u-2", "u-2"))
+    assert digest(a_job("u-1", "u-2")) != digest(a_job("u-1", "u-1"))
+    assert digest({**a_job("u-1", "u-1"), "kind": "Other"}) != digest({**a_job("u-2", "u-2"), "kind": "Other"})
+
+
+def a_pod(volume: str, mounted: str) -> Json:
+    volumes = [{"name": volume, "projected": {"sources": []}}]
+    containers = [{"name": "main", "volumeMounts": [{"name": mounted, "mountPath": "/token"}]}]
+    spec = {"volumes": volumes, "containers": containers}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
+
+
+def test_the_volume_of_a_pods_token_has_a_name_of_its_own_each_time() -> None:
+    first, second = "kube-api-access-bcdfg", "kube-api-access-2456h"
+    assert digest(a_pod(first, first)) == digest(a_pod(second, second))
+    assert digest(a_pod(first, "other")) != digest(a_pod(first, first))
+    assert digest(a_pod("token", "token")) != digest(a_pod(first, first))

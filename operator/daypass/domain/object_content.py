@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from daypass.domain.exact_numbers import exact
+from daypass.domain.json_values import inner
+from daypass.domain.pod_template import name_token_volume
 
 _SERVER_SET: Final = frozenset(
     {
@@ -24,6 +26,8 @@ _GENERATED: Final = re.compile("[bcdfghjklmnpqrstvwxz2456789]{5}")
 """What the API server adds to a generateName: five of these characters."""
 _LONGEST_PREFIX: Final = 58
 """Longer ones are cut before that."""
+_OWN_UID: Final = ("batch.kubernetes.io/controller-uid", "controller-uid")
+"""By these labels a Job finds its pods; the API server writes them."""
 
 
 def content(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
@@ -31,10 +35,19 @@ def content(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
 
     Rule: kind, name, labels, annotations, finalizers, owners and all other fields stay, unknown ones too. The copy of
     the manifest that kubectl keeps goes, but for a pod's, which its containers can read. A name made from
-    ``generateName`` goes, because it is another at each call. An operation on ``status`` keeps the status: that
-    is what it writes. Raises ValueError for an object that is nested without end.
+    ``generateName`` goes, because it is another at each call, and so are the name of a pod's token volume and the uid
+    that a Job has in its selector and in its pods' labels: else nobody could be approved to make one. An operation on
+    ``status`` keeps the status: that is what it writes. Raises ValueError for an object that is nested without end.
     """
-    return dict(exact(written(obj, subresource)))
+    kept = dict(exact(written(obj, subresource)))
+    match str(kept.get("apiVersion")).rpartition("/")[0], kept.get("kind"):
+        case "", "Pod":
+            name_token_volume(inner(kept, "spec"))
+        case "batch", "Job":
+            _name_own_uid(inner(kept, "spec"), inner(obj, "metadata").get("uid"))
+        case _:
+            pass
+    return kept
 
 
 def written(obj: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
@@ -63,6 +76,14 @@ def _metadata(metadata: Mapping[str, Any], ignored: frozenset[str]) -> dict[str,
     if isinstance(kept.get("annotations"), Mapping):
         kept["annotations"] = {key: value for key, value in kept["annotations"].items() if key not in ignored}
     return {key: value for key, value in kept.items() if value not in ({}, [], None, "")}
+
+
+def _name_own_uid(job: dict[str, Any], uid: object) -> None:
+    of_pods = inner(inner(inner(job, "template"), "metadata"), "labels")
+    for labels in (inner(inner(job, "selector"), "matchLabels"), of_pods):
+        for key in _OWN_UID:
+            if uid and labels.get(key) == uid:
+                labels[key] = "$(uid)"
 
 
 def _is_generated(prefix: str, name: str) -> bool:

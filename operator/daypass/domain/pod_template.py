@@ -69,7 +69,7 @@ def projection(pod: Mapping[str, Any]) -> Json:
     read = _metadata_read(pod, spec, maker)
     _leave_out_placement(pod, spec, maker)
     _leave_out_what_follows(spec)
-    _name_token_volume(spec)
+    name_token_volume(spec)
     _leave_out_ordinals(spec, maker)
     _leave_out_merged_selectors(spec, pod)
     if isinstance(spec.get("volumes"), list):
@@ -141,7 +141,7 @@ def _leave_out_what_follows(spec: Json) -> None:
         spec.pop("overhead", None)
 
 
-def _name_token_volume(spec: Json) -> None:
+def name_token_volume(spec: Json) -> None:
     """Give the token's volume one name; what is in it and where it is mounted stays, so nothing hides behind the name."""
     named = [volume for volume in items(spec, "volumes") if TOKEN_VOLUME.fullmatch(str(volume.get("name")))]
     if len(named) != 1 or "projected" not in named[0]:
