@@ -1,18 +1,32 @@
 """Fixtures of the whole suite: beds (real API servers) of three degrees, and a namespace of one's own on them."""
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from fnmatch import fnmatch
+from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from bed import Bed
 from bed.elsewhere import launch_elsewhere
 from bed.people import populate
 
 POLICIES = "/apis/daypass.dev/v1alpha1/approvalpolicies"
-_BEDS = ("cluster", "bare_cluster", "control_plane")
+_BEDS = ("bare_cluster", "control_plane", "cluster")
+_FILES = {
+    "bare_cluster": ("test_admission_*", "test_api_server_policies_*", "test_setup"),
+    "control_plane": (
+        *("test_bed", "test_cache", "test_client", "test_crd", "test_crds", "test_digest_command", "test_digest_pods"),
+        *("test_discovery", "test_events", "test_gate_configuration_actions", "test_gate_configuration_reach"),
+        *("test_gate_configuration_shapes", "test_lease", "test_privileges", "test_resources"),
+    ),
+}
+"""Files whose tests use these beds. One worker runs all of a bed's: a bed costs some 15 s of a processor."""
 _LONGEST = (
     "test_lifecycle_crash",
     "test_gate_life",
@@ -51,9 +65,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, then what else needs an API server, and last what needs none."""
+    """Bed after bed, the longest files first, and last what needs no API server."""
     ranks = {name: rank for rank, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: (item.path.parent.name != "cluster", ranks.get(item.path.stem, len(ranks))))
+
+    def order(item: pytest.Item) -> tuple[int, int]:
+        bed = _bed_of(item.path) or ("cluster" if item.path.parent.name == "cluster" else "")
+        return _BEDS.index(bed) if bed else len(_BEDS), ranks.get(item.path.stem, len(ranks))
+
+    items.sort(key=order)
+
+
+class _ByBed(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Deals out file after file, and all those of one bed at once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return _bed_of(Path(file)) or file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """What ``make test`` deals files out with."""
+    return _ByBed(config, log)
+
+
+@cache
+def _bed_of(file: Path) -> str:
+    return next((bed for bed, names in _FILES.items() if any(fnmatch(file.stem, name) for name in names)), "")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,41 +103,55 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def _launched(request: pytest.FixtureRequest, name: str) -> Bed:
-    where = request.config.getoption("--cluster")
-    _beds[name] = Bed.launch() if where == "bed" else launch_elsewhere(where, name)
-    return _beds[name]
-
-
 @pytest.fixture(scope="session")
-def control_plane(request: pytest.FixtureRequest) -> Iterator[Bed]:
+def beds() -> Iterator[dict[str, Bed]]:
+    """The one that runs, by its name."""
+    yield _beds
+    _stop()
+
+
+def _launched(request: pytest.FixtureRequest, name: str, prepare: Callable[[Bed], None]) -> Bed:
+    """The bed of that name. It takes the place of the one before: what needed that has been run, as we order it."""
+    beds: dict[str, Bed] = request.getfixturevalue("beds")
+    if name not in beds:
+        where = request.config.getoption("--cluster")
+        bed = Bed.launch() if where == "bed" else launch_elsewhere(where, name)
+        _stop()
+        beds[name] = bed
+        try:
+            prepare(bed)
+        except BaseException:
+            _stop()
+            raise
+    return beds[name]
+
+
+def _stop() -> None:
+    while _beds:
+        _beds.popitem()[1].stop()
+
+
+@pytest.fixture(scope="module")
+def control_plane(request: pytest.FixtureRequest) -> Bed:
     """A control plane with nothing of ours on it."""
-    bed = _launched(request, "control_plane")
-    yield bed
-    bed.stop()
+    return _launched(request, "control_plane", lambda _: None)
 
 
-@pytest.fixture(scope="session")
-def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Bed]:
+@pytest.fixture(scope="module")
+def bare_cluster(request: pytest.FixtureRequest) -> Bed:
     """Chart installed and set up; none of our processes run: what the API server enforces by itself."""
-    bed = _launched(request, "bare_cluster")
-    try:
-        bed.install()
-        yield bed
-    finally:
-        bed.stop()
+    return _launched(request, "bare_cluster", Bed.install)
 
 
-@pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Bed]:
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest) -> Bed:
     """Daypass installed and running. A test that kills a process starts it again before it ends."""
-    bed = _launched(request, "cluster")
-    try:
+
+    def prepare(bed: Bed) -> None:
         bed.install()
         bed.start()
-        yield bed
-    finally:
-        bed.stop()
+
+    return _launched(request, "cluster", prepare)
 
 
 @pytest.fixture

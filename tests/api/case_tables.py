@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class Case:
         return self.name
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """With tags for what would be too long to write."""
 
 
@@ -42,8 +43,14 @@ _Loader.add_constructor("!many", _many)
 
 def cases(plural: str, verdict: str) -> tuple[Case, ...]:
     """The accepted or refused examples of one resource."""
-    table = yaml.load((FOLDER / f"{plural}.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    table = _read(plural)
     return tuple(_case(table, entry) for entry in table[verdict])
+
+
+@cache
+def _read(plural: str) -> dict[str, Any]:
+    text = (FOLDER / f"{plural}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.load(text, _Loader))  # noqa: S506 - a SafeLoader
 
 
 def _case(table: dict[str, Any], entry: dict[str, Any]) -> Case:

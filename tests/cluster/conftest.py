@@ -1,6 +1,7 @@
 """Fixtures of the tests on a real API server."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import pytest
 
@@ -10,13 +11,18 @@ from cluster.chains import a_request
 from cluster.leases import free_lease
 from cluster.proxy import Proxy
 
-CONFIGURATIONS = ("mutatingwebhookconfiguration/daypass-requests", "validatingwebhookconfiguration/daypass-validation")
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+CONFIGURATIONS = (
+    f"{ADMISSION}/mutatingwebhookconfigurations/daypass-requests",
+    f"{ADMISSION}/validatingwebhookconfigurations/daypass-validation",
+)
 
 
 @pytest.fixture(scope="module")
-def without_webhooks(bare_cluster: Bed) -> Iterator[Bed]:
+def without_webhooks(bare_cluster: Bed) -> Bed:
     """An admin has deleted our webhook configurations: what is left is what the API server enforces by itself."""
-    bare_cluster.kubectl("delete", *CONFIGURATIONS)
+    for path in CONFIGURATIONS:
+        bare_cluster.request("DELETE", path)
 
     def gone() -> bool:
         probe = a_request("default", username="nobody")
@@ -24,18 +30,24 @@ def without_webhooks(bare_cluster: Bed) -> Iterator[Bed]:
         return "failed calling webhook" not in bare_cluster.request("POST", path, probe).message
 
     bare_cluster.wait_until(gone, what="the API server forgets our webhooks")
-    yield bare_cluster
-    bare_cluster.install()
+    return bare_cluster
 
 
 @pytest.fixture(scope="module")
-def answering(bare_cluster: Bed) -> Iterator[Bed]:
+def with_webhooks(bare_cluster: Bed) -> Bed:
+    """As it was installed, whatever module ran before."""
+    if any(bare_cluster.request("GET", path).status != HTTPStatus.OK for path in CONFIGURATIONS):
+        bare_cluster.install()
+    return bare_cluster
+
+
+@pytest.fixture(scope="module")
+def answering(with_webhooks: Bed) -> Iterator[Bed]:
     """The webhook runs and the controller does not, so that tests say what status is."""
-    bare_cluster.install()
-    bare_cluster.webhook.start()
-    bare_cluster.webhook.wait_ready()
-    yield bare_cluster
-    bare_cluster.webhook.kill()
+    with_webhooks.webhook.start()
+    with_webhooks.webhook.wait_ready()
+    yield with_webhooks
+    with_webhooks.webhook.kill()
 
 
 @pytest.fixture

@@ -73,12 +73,11 @@ class Mortal:
 
 
 @pytest.fixture(scope="module")
-def bed(bare_cluster: Bed) -> Iterator[Bed]:
+def bed(with_webhooks: Bed) -> Iterator[Bed]:
     """Afterwards everything is made anew, with today's dates."""
-    bare_cluster.install()
-    yield bare_cluster
-    forget(bare_cluster, "daypass-ca", "daypass-serving")
-    bare_cluster.install()
+    yield with_webhooks
+    forget(with_webhooks, "daypass-ca", "daypass-serving")
+    with_webhooks.install()
 
 
 @pytest.fixture

@@ -98,6 +98,6 @@ def _container(name: str, base: str) -> Json:
 
 
 def _read(file: str) -> Iterator[Case]:
-    rows: list[Json] = yaml.safe_load((_FOLDER / f"{file}.yaml").read_text())
+    rows: list[Json] = yaml.load((_FOLDER / f"{file}.yaml").read_text(), yaml.CSafeLoader)
     for row in rows:
         yield Case(**row | {key: tuple(row[key]) for key in ("finds", "server") if key in row})

@@ -14,7 +14,7 @@ from daypass.domain.workloads import pod_of
 from daypass.signing.canonical import canonical_json
 
 Json = dict[str, Any]
-CASES = yaml.safe_load((Path(__file__).parent / "cases" / "pods.yaml").read_text())
+CASES = yaml.load((Path(__file__).parent / "cases" / "pods.yaml").read_text(), yaml.CSafeLoader)
 EVERYTHING: Json = CASES["everything"]
 
 

@@ -12,8 +12,8 @@ from daypass.domain.privileges import CONTROLS, PROFILES
 from daypass.domain.privileges.levels import GRAVER, LEVELS
 from daypass.domain.risk import MAX_FINDINGS, Risk
 
-TABLES: dict[str, list[list[Any]]] = yaml.safe_load(
-    (Path(__file__).parent / "cases" / "privileges" / "patterns.yaml").read_text()
+TABLES: dict[str, list[list[Any]]] = yaml.load(
+    (Path(__file__).parent / "cases" / "privileges" / "patterns.yaml").read_text(), yaml.CSafeLoader
 )
 
 

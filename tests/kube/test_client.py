@@ -157,7 +157,7 @@ async def test_restarted_api_server_is_no_answer_then_an_answer(client: Client, 
             await client.get(NAMESPACES, "default")
     finally:
         control_plane.control_plane.api_server.start()
-        control_plane.control_plane.api_server.wait_ready(60)
+        control_plane.control_plane.api_server.wait_ready()
     assert await client.get(NAMESPACES, "default") is not None
 
 

@@ -51,7 +51,7 @@ class ControlPlane(Endpoint):
         self.etcd.start()
         self.etcd.wait_ready()
         self.api_server.start()
-        self.api_server.wait_ready(60)
+        self.api_server.wait_ready()
         self.controller_manager.start()
         self.controller_manager.wait_ready()
 
@@ -62,7 +62,7 @@ class ControlPlane(Endpoint):
         else:
             self.api_server.terminate(_STOP_SECONDS)
         self.api_server.start()
-        self.api_server.wait_ready(60)
+        self.api_server.wait_ready()
 
     def stop(self) -> None:
         """End everything and delete the folder."""

@@ -16,7 +16,7 @@ from bed.folders import REPOSITORY
 
 NAMESPACE: Final = "daypass-system"
 CHART: Final = REPOSITORY / "helm" / "daypass"
-_POLICY_SECONDS: Final = 30.0
+_POLICY_SECONDS: Final = 120.0
 _REFRESH_SECONDS: Final = 2.0
 """An API server takes up changed admission policies once a second, and shows nowhere that it has."""
 _REFUSALS: Final = (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)

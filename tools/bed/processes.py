@@ -58,7 +58,7 @@ class Process:
         if self.pid is None:
             self._running = _spawner.submit(self._spawn).result()
 
-    def wait_ready(self, timeout: float = 30.0) -> None:
+    def wait_ready(self, timeout: float = 120.0) -> None:
         """Return once it says that it is ready; raises NotReadyError with the end of its log."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
