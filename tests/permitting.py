@@ -108,6 +108,8 @@ class Known:
         self.verified: list[Review] = []
         self.withdrawn = False
         self.unreadable: tuple[str, ...] = ()
+        self.heard = 0
+        """The last resourceVersion of which the watch told."""
 
     def permits(self, namespace: str) -> Sequence[Request]:
         return [one for one in self.requests if one.namespace == namespace]
@@ -120,6 +122,9 @@ class Known:
 
     def asked(self, namespace: str, username: str) -> Sequence[Request]:
         return [one for one in self.permits(namespace) if one.cause and one.requester.username == username]
+
+    def has_heard(self, version: str) -> bool:
+        return int(version) <= self.heard
 
     def policies(self) -> PolicySet:
         return self.all_policies

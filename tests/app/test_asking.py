@@ -56,6 +56,7 @@ class Scene:
     def hear(self, **status: Any) -> None:  # noqa: ANN401 - any JSON
         """The watch tells what is stored, with that status."""
         self.known.requests = []
+        self.known.heard = self.server._version
         for body in self.stored:
             request = convert.request_from({**body, "status": status})
             self.known.requests.append(replace(request, cause=body["metadata"]["labels"]["daypass.dev/cause"]))
@@ -237,6 +238,16 @@ async def test_when_it_has_ended_a_moment_later_the_next_is_made() -> None:
     conditions = [{"type": "Ready", "status": "False", "reason": "TimedOut", "message": "", "observedGeneration": 1}]
     scene.hear(conditions=conditions)
     assert (await scene.ask()).name == CAUSE.name(2)
+
+
+async def test_t56_one_that_was_deleted_a_moment_later_is_made_again() -> None:
+    scene = Scene()
+    await scene.ask()
+    scene.hear()
+    scene.known.requests = []
+    scene.server.objects.clear()
+    assert (await scene.ask()).waits
+    assert scene.calls() == ["create", "create"]
 
 
 async def test_t69_a_policy_for_one_author_lets_nobody_ask_for_what_others_made_too() -> None:

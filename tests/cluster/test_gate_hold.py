@@ -156,6 +156,21 @@ def test_after_a_denial_what_was_held_stays_held_and_nothing_more_is_let_in(shop
     assert "never on this node" in again.message
 
 
+def test_t56_once_the_denied_request_is_deleted_the_next_pod_is_asked_for_at_once(shop: Gated) -> None:
+    shop.gate(on_missing="Hold")
+    assert shop.create("pods", a_pod("run")).status == 201
+    request = _the_request(shop)
+    uid = shop.get(request)["metadata"]["uid"]
+    assert shop.review(request, "Deny").status == 200
+    shop.until(request, "Denied")
+    for path in (shop.path(request), f"{shop.url('pods', 'run')}?gracePeriodSeconds=0"):
+        assert shop.bed.request("DELETE", path).status == 200
+    # Refused until the webhook has heard of the deletion too.
+    shop.bed.wait_until(lambda: shop.create("pods", a_pod("run")).status == 201, 10)
+    (again,) = shop.made()
+    assert again["metadata"]["uid"] != uid
+
+
 @pytest.mark.parametrize("user", ["alice", "admin", "agent"])
 def test_t53_nobody_but_the_controller_takes_a_hold_off(shop: Gated, user: str) -> None:
     shop.gate(on_missing="Hold")

@@ -99,6 +99,10 @@ class Cache(Generic[T]):
         """All that is kept; a snapshot, so that it may change meanwhile."""
         return iter(list(self._kept.values()))
 
+    def has_heard(self, version: str) -> bool:
+        """Whether what is kept is at least of that resourceVersion, of this resource; versions compare as numbers (KEP-5504)."""
+        return self._version.isdecimal() and int(self._version) >= int(version)
+
     def silent_seconds(self) -> float:
         """Since the API server last answered or sent anything here; infinite before the first list."""
         return time.monotonic() - self._heard_at

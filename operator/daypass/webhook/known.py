@@ -151,6 +151,10 @@ class Known:
         """The requests that Daypass made in somebody's name in a namespace; as ``made``."""
         return tuple(self._asked.get((namespace, username), {}).values())
 
+    def has_heard(self, version: str) -> bool:
+        """Whether what was written to requests up to that resourceVersion is known."""
+        return self._requests.has_heard(version)
+
     def account_power(self, namespace: str, name: str) -> Risk | None:
         """How much a ServiceAccount may do, and by which binding; None while that is not known."""
         return self._power.of(namespace, name)

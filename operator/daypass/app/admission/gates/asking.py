@@ -15,6 +15,7 @@ from daypass.domain.causes import Cause
 from daypass.domain.conditions import State, state_of
 from daypass.domain.denials import again_at, is_an_answer
 from daypass.domain.identity import subject_of
+from daypass.domain.json_values import text
 from daypass.domain.permits import is_spent
 from daypass.domain.policy import Policy
 from daypass.domain.policy_set import PolicySet
@@ -32,6 +33,7 @@ TOLD_SECONDS: Final = 30.0
 FAILED_SECONDS: Final = 2.0
 """So long nobody tries again what just failed."""
 REMEMBERED: Final = 4096
+_VERSION: Final = ("metadata", "resourceVersion")
 
 
 _Asker: TypeAlias = tuple[str, str]
@@ -49,6 +51,10 @@ class AskingKnown(Protocol):
         """The requests that were made in somebody's name in a namespace, ended ones too."""
         ...
 
+    def has_heard(self, version: str) -> bool:
+        """Whether what was written to requests up to that resourceVersion is known."""
+        ...
+
     def policies(self) -> PolicySet:
         """Every policy that could be read."""
         ...
@@ -62,6 +68,8 @@ class Asked:
     """Empty where there is no request."""
     state: State | None
     message: str
+    version: str = field(default="", compare=False)
+    """The resourceVersion at which the request was made or read, where the watch may not have told of it."""
 
     @property
     def waits(self) -> bool:
@@ -103,7 +111,7 @@ class Asking:
         if known is not None:
             return known
         told = self._told.get(cause.hash)
-        if told is not None and time.monotonic() < told.until and not self._is_over(cause.hash, told):
+        if told is not None and self._is_news(told):
             return told.asked
         running = self._running.get(cause.hash)
         if running is None:
@@ -127,9 +135,10 @@ class Asking:
             return Asked(last.name, State.DENIED, f"{standing(last)}; it is asked again from {rfc3339(again)} on")
         return None
 
-    def _is_over(self, cause: str, told: _Told) -> bool:
-        """Whether the request that was made has ended since, or is spent: then what was said of it is old."""
-        return any(one.name == told.asked.name for one in self.known.made(cause))
+    def _is_news(self, told: _Told) -> bool:
+        """Whether the watch can't have told of it yet: what it told, a deletion too, counts more than what was said."""
+        version = told.asked.version
+        return time.monotonic() < told.until and not (version and self.known.has_heard(version))
 
     async def _make(self, cause: Cause) -> Asked:
         allowing = self.drafts.allowing(cause)
@@ -154,18 +163,17 @@ class Asking:
         asker, since = _asker(cause), self.clock.now() - LATELY
         waiting = {one.name for one in self.known.asked(*asker) if _is_unapproved(one, since)}
         waiting |= {making.name() for making in self._making.values() if _asker(making) == asker}
-        now = time.monotonic()
         waiting |= {
             told.asked.name
-            for hash_, told in self._told.items()
-            if told.asker == asker and told.asked.waits and now < told.until and not self._is_over(hash_, told)
+            for told in self._told.values()
+            if told.asker == asker and told.asked.waits and self._is_news(told)
         }
         if len(waiting) >= UNAPPROVED_AT_MOST:
-            text = (
+            why = (
                 f"{len(waiting)} requests made for {cause.requester.username} within an hour wait, or were not approved:"
                 " this one was not made"
             )
-            return Asked("", None, text)
+            return Asked("", None, why)
         return None
 
     async def _create(self, cause: Cause, allowing: Sequence[Policy]) -> Asked:
@@ -183,8 +191,10 @@ class Asking:
                 continue
             tries += 1
             try:
-                await self.objects.create(ACCESS_REQUESTS, self.drafts.manifest(cause, name, allowing), cause.namespace)
-                return Asked(name, None, f"request {name} was made and waits for {whom(allowing)}")
+                manifest = self.drafts.manifest(cause, name, allowing)
+                body = await self.objects.create(ACCESS_REQUESTS, manifest, cause.namespace)
+                told = f"request {name} was made and waits for {whom(allowing)}"
+                return Asked(name, None, told, text(body, *_VERSION))
             except AlreadyExistsError:
                 found = await self._existing(cause, name)
             except ApiError as error:
@@ -203,7 +213,8 @@ class Asking:
             request = None if body is None else convert.request_from(body)
         except (ApiError, convert.MalformedError) as error:
             return Asked("", None, f"request {name} is there and could not be read: {error}")
-        return None if request is None else self._found(cause, [request])
+        found = None if request is None else self._found(cause, [request])
+        return None if found is None else replace(found, version=text(body, *_VERSION))
 
 
 def _is_for(request: Request, cause: Cause) -> bool:
