@@ -69,7 +69,7 @@ generate: $(VENV)/.complete ## Write what is generated: crds/, the chart's copie
 .PHONY: lock
 lock: $(VENV)/.complete ## Pin the newest allowed versions, with hashes and without addresses
 	$(RUN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
-	$(RUN)/uv pip compile $(LOCK) -c requirements.lock --group dev -o requirements-dev.lock
+	$(RUN)/uv pip compile $(LOCK) -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock"
 

@@ -70,12 +70,11 @@ class AccountPower:
 
     def of(self, namespace: str, name: str) -> Risk | None:
         """How much that ServiceAccount may do; None while not all was listed, is heard of, and can be read."""
-        if (
-            not all(cache.synced.is_set() and not cache.deaf for cache in self.caches)
-            or self._bindings.faults
-            or self._cluster_bindings.faults
-        ):
-            # Fail closed: for who asks, not known is never little.
+        for cache in self.caches:  # a plain loop: every pod asks where some gate does
+            if not cache.synced.is_set() or cache.deaf:
+                # Fail closed: for who asks, not known is never little.
+                return None
+        if self._bindings.faults or self._cluster_bindings.faults:
             return None
         username = names.service_account_username(namespace, name)
         if self._roles.faults or self._cluster_roles.faults:

@@ -96,7 +96,7 @@ def _compiled(node: _Node) -> _Look:
 
 
 def _itself(node: _Node) -> _Look:
-    allowed, whose = _allowed(node), node.whose
+    allowed, whose = _allowed(node.tests), node.whose
 
     def look(found: Any, suspects: set[str]) -> None:  # noqa: ANN401 - JSON
         if not allowed(found):
@@ -107,7 +107,7 @@ def _itself(node: _Node) -> _Look:
 
 def _fields(node: _Node) -> _Look:
     whose, must = node.whose, tuple(node.must.items())
-    leaves = {step: (_allowed(one), one.whose) for step, one in node.below.items() if one.is_leaf}
+    leaves = {step: (_allowed(one.tests), one.whose) for step, one in node.below.items() if one.is_leaf}
     branches = {step: _compiled(one) for step, one in node.below.items() if not one.is_leaf}
 
     def look(found: Any, suspects: set[str]) -> None:  # noqa: ANN401 - JSON
@@ -152,7 +152,10 @@ def _all(looks: Sequence[_Look]) -> _Look:
     return look
 
 
-def _allowed(node: _Node) -> Allowed:
+def _allowed(tests: Sequence[Allowed]) -> Allowed:
     """Whether all tests of a place like what stands there; where one does not, all controls take a closer look."""
-    tests = tuple(node.tests)
-    return tests[0] if len(tests) == 1 else lambda found: all(test(found) for test in tests)
+    first, *others = tests
+    if not others:
+        return first
+    second = _allowed(others)
+    return lambda found: first(found) and second(found)
