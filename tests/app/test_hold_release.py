@@ -7,7 +7,7 @@ import pytest
 
 from app.hold_scene import PRIVILEGE, HoldScene
 from daypass.app.holds.release_checks import OWNERS_AT_ONCE
-from daypass.app.ports import ACCESS_REQUESTS, JOBS, PODS, ApiError, ConflictError, UnavailableError
+from daypass.app.ports import ACCESS_REQUESTS, DEPLOYMENTS, JOBS, PODS, ApiError, ConflictError, UnavailableError
 from daypass.domain import names
 from daypass.domain.review import ReviewDecision
 from daypass.domain.wording import JUDGED_ANEW
@@ -138,6 +138,23 @@ async def test_owners_of_pods_that_were_held_for_something_else_are_not_read(sce
     await scene.reconcile()
     assert not scene.held()
     assert scene.server.count("get", JOBS) == 3, "its own: when it was judged, when it began, when it let go"
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_only_who_has_pods_refused_is_told_how_to_hurry_their_controller(scene: HoldScene, *, held: bool) -> None:
+    annotations = {names.ANNOTATION_AUTHORS: "alice"}
+    owner = scene.server.put(DEPLOYMENTS, "web", "shop", metadata={"annotations": annotations})
+    pod = scene.hold(owner=owner, heard=held)
+    scene.leave(pod=pod, owner=owner)
+    await scene.active()
+    hint = "kubectl annotate deployment web"
+    assert (hint in scene.message("daypass-1")) is not held
+    if not held:
+        scene.reserve("uid-1", "web-1", "daypass-1")
+    writes = scene.server.count("patch", ACCESS_REQUESTS)
+    await scene.run("daypass-1")
+    assert (hint in scene.message("daypass-1")) is not held
+    assert scene.server.count("patch", ACCESS_REQUESTS) == writes, "what is said does not change with each use"
 
 
 async def test_permit_begins_though_the_owners_of_its_pods_cannot_be_read(scene: HoldScene) -> None:

@@ -7,7 +7,7 @@ import pytest
 from builders import a_policy, account, group, user
 from daypass.domain.gate_bounds import Bounds
 from daypass.domain.gate_rules import doubtful
-from daypass.domain.policy import ActionGate, ActionPattern, Gate, IdentityPattern, Policy, WorkloadGate
+from daypass.domain.policy import ActionGate, ActionPattern, Gate, IdentityPattern, OnExpiry, Policy, WorkloadGate
 from daypass.domain.policy_rules import violations
 
 BOUNDS = Bounds("daypass-system", frozenset({"kube-system", "daypass-system", "vault"}))
@@ -119,6 +119,14 @@ def test_resources_that_there_are_not_are_refused_in_the_gate_and_in_what_may_be
         "spec.gate.actions[0].resources[0]: there is no resource deployment in group apps; did you mean deployments?",
     ]
     assert doubtful(gate) == ()
+
+
+def test_pods_to_be_evicted_where_there_can_be_none_are_a_doubt() -> None:
+    policy = replace(a_policy(), on_expiry=OnExpiry.EVICT)
+    assert list(map(str, doubtful(policy))) == [
+        "spec.grant.onExpiry: Evict says nothing: no workload may be asked for, so there are no pods to evict"
+    ]
+    assert doubtful(replace(a_policy(roles=(), privileges=("HostPorts",)), on_expiry=OnExpiry.EVICT)) == ()
 
 
 def test_a_resource_that_may_be_there_is_a_doubt() -> None:

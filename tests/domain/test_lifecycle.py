@@ -21,9 +21,10 @@ from daypass.domain.grants import (
 )
 from daypass.domain.lifecycle import Findings, Phase, await_answer, hold, phase_of, rest
 from daypass.domain.outcomes import Outcome
+from daypass.domain.plan import Wants
 from daypass.domain.policy import AppliedStage, RiskLevel
 from daypass.domain.quorum import StageProgress, Tally, tally
-from daypass.domain.request import Record, Request
+from daypass.domain.request import Record, Request, WorkloadGrant
 from daypass.domain.review import Review, ReviewDecision
 from daypass.domain.risk import Risk
 
@@ -139,6 +140,13 @@ def test_message_says_for_whom_it_waits() -> None:
     assert message == "Waiting for policy shop-edit, stage team (0 of 1): group approvers; until 2026-03-02T13:00:00Z."
 
 
+def test_t69_message_says_why_two_are_asked() -> None:
+    request = a_request().with_(grant=WorkloadGrant("agent", ("HostPorts",), authors_unknown=True)).build()
+    message = await_answer(request, Observed(), findings(request), NOON, None).message
+    why = "; two people at least, because not everybody is known who had a hand in the workload; until "
+    assert why in message
+
+
 def test_approved_for_later_is_scheduled_and_begins_then() -> None:
     start = NOON + 10 * MINUTE
     request = a_request(start=start).build()
@@ -194,14 +202,20 @@ def test_t39_an_end_that_others_wrote_on_the_job_gives_no_longer_access() -> Non
     request = in_state(a_request(duration=600).build(), State.AWAITING_APPROVAL)
     now, forged = NOON + 5 * MINUTE, NOON + timedelta(days=365)
     outcome = await_answer(request, a_chain(request, forged), _with(ReviewDecision.APPROVE)(request), now, None)
-    assert (outcome.state, outcome.expiration_time) == (State.ACTIVE, now + timedelta(seconds=601))
+    assert (outcome.state, outcome.start_time, outcome.expiration_time) == (State.ACTIVE, now, now + 10 * MINUTE)
+    possible(outcome, now)
 
 
-def test_t32_a_job_made_before_the_clock_was_set_back_over_a_second_is_ours() -> None:
+def test_t32_a_job_made_before_the_clock_was_set_back_over_a_second_is_ours_and_gives_no_longer_access() -> None:
     request = in_state(a_request(duration=600).build(), State.AWAITING_APPROVAL)
-    end, now = NOON + 10 * MINUTE, NOON - timedelta(milliseconds=1)
-    outcome = await_answer(request, a_chain(request, end), _with(ReviewDecision.APPROVE)(request), now, None)
-    assert (outcome.state, outcome.expiration_time) == (State.ACTIVE, end)
+    chain, now = a_chain(request, NOON + 10 * MINUTE), NOON - timedelta(milliseconds=1)
+    outcome = await_answer(request, chain, _with(ReviewDecision.APPROVE)(request), now, None)
+    assert (outcome.state, outcome.wake) == (State.SCHEDULED, NOON)
+    assert outcome.wants == Wants(chain=True, binding=False, expiration=NOON + 10 * MINUTE)
+    possible(outcome, now)
+    outcome = await_answer(request, chain, _with(ReviewDecision.APPROVE)(request), NOON, None)
+    assert (outcome.state, outcome.start_time, outcome.expiration_time) == (State.ACTIVE, NOON, NOON + 10 * MINUTE)
+    possible(outcome, NOON)
 
 
 def test_t37_what_a_killed_controller_may_have_granted_is_not_granted_twice() -> None:

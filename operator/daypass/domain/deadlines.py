@@ -14,6 +14,7 @@ EARLY_SECONDS: Final = 5
 """Kubernetes' own controllers may read another clock: what they end so shortly before the deadline has expired."""
 
 CLOCK_STEP: Final = timedelta(seconds=1)
+"""By less than this does new evidence of the API server's time set our clock back."""
 
 RETRY_SOONEST: Final = timedelta(seconds=15)
 RETRY_LATEST: Final = timedelta(minutes=10)
@@ -39,11 +40,6 @@ def activation(decided: datetime, now: datetime, handover: datetime | None) -> d
 def expiration(begin: datetime, duration_seconds: int) -> datetime:
     """The end of a grant that begins then."""
     return begin + timedelta(seconds=duration_seconds)
-
-
-def latest_expiration(now: datetime, duration_seconds: int) -> datetime:
-    """The latest end of a grant that has begun by now; the next evidence may set our clock back by part of a second."""
-    return expiration(floor(now) + CLOCK_STEP, duration_seconds)
 
 
 def seconds_until(end: datetime, now: datetime) -> int:

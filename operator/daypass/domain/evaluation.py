@@ -22,6 +22,7 @@ from daypass.domain.quorum import by_two_at_least
 from daypass.domain.request import Request, RoleGrant, WorkloadGrant
 from daypass.domain.request_risk import in_words, risk_of
 from daypass.domain.risk import Risk
+from daypass.domain.wording import AUTHORS_UNKNOWN, TWO_AT_LEAST
 
 DENIED_BY_POLICY: Final = "DeniedByPolicy"
 NO_POLICY_MATCHES: Final = "NoPolicyMatches"
@@ -143,9 +144,7 @@ def evaluate(request: Request, policies: Sequence[Policy], world: World, express
         return _undecided(NO_STAGE_APPLIES, terms.idle, risk, timeout)
     message = f"governed by {', '.join(policy.name for policy in found.allowing)}"
     if terms.stages and _has_unknown_authors(request):
-        message += (
-            "; each stage asks two people at least, because not everybody is known who had a hand in the workload"
-        )
+        message += f"; each stage asks {TWO_AT_LEAST}, because {AUTHORS_UNKNOWN}"
     return Evaluation(Verdict.GOVERNED, GOVERNED, message, found.allowing, terms.stages, risk, timeout)
 
 

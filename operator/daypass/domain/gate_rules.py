@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from daypass.domain import gate_bounds, privileges, resources
 from daypass.domain.gate_bounds import Bounds
-from daypass.domain.policy import ActionGate, IdentityPattern, Policy, WorkloadGate
+from daypass.domain.policy import ActionGate, IdentityPattern, OnExpiry, Policy, WorkloadGate
 from daypass.domain.violations import Violation
 
 _ACCOUNTS = "system:serviceaccounts:"
@@ -20,8 +20,8 @@ def violations(policy: Policy, bounds: Bounds) -> Iterator[Violation]:
 
 
 def doubtful(policy: Policy) -> tuple[Violation, ...]:
-    """Resources that Daypass does not know and that may be there all the same: a warning."""
-    return tuple(_slips(policy, certain=False))
+    """Resources that Daypass does not know and that may be there all the same, and what says nothing: warnings."""
+    return (*_slips(policy, certain=False), *_nobody_to_evict(policy))
 
 
 def _violations(policy: Policy, bounds: Bounds) -> Iterator[Violation]:
@@ -60,6 +60,13 @@ def _slips(policy: Policy, *, certain: bool) -> Iterator[Violation]:
             found = resources.slip(resource, pattern.groups)
             if found is not None and found.certain is certain:
                 yield Violation(f"{path}.resources[{at}]", found.message)
+
+
+def _nobody_to_evict(policy: Policy) -> Iterator[Violation]:
+    grants = policy.match.grants
+    if policy.on_expiry is OnExpiry.EVICT and grants is not None and not grants.privileges:
+        why = "Evict says nothing: no workload may be asked for, so there are no pods to evict"
+        yield Violation("spec.grant.onExpiry", why)
 
 
 def _namespaces(

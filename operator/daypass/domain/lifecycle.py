@@ -7,7 +7,7 @@ A permit (leave at admission) goes the same way without any object: it begins wh
 clock, so nothing can be taken away from it, and nothing of it is left behind.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -102,7 +102,7 @@ def await_answer(
         return _approved(request, observed, findings, now, handover)
     if now >= deadline:
         return outcomes.timed_out(request, deadline, now)
-    return outcomes.waiting(tally, deadline)
+    return outcomes.waiting(request, tally, deadline)
 
 
 def pending_deadline(request: Request, evaluation: Evaluation | None) -> datetime:
@@ -141,8 +141,13 @@ def _approved(
     end = deadlines.expiration(begin, request.duration_seconds)
     persisted = observed.job.content.tag.expiration if observed.job is not None else None
     if persisted is not None:
+        latest = deadlines.expiration(deadlines.floor(now), request.duration_seconds)
+        if latest < persisted <= latest + deadlines.CLOCK_STEP:
+            # Our clock was set back since the Job was made (T32): nobody has access for longer than was approved.
+            begin = deadlines.expiration(persisted, -request.duration_seconds)
+            return outcomes.about_to_begin(begin, persisted, approved_time, approval)
         # Fail closed: an end later than that of a grant which begins now is not ours.
-        end = min(persisted, deadlines.latest_expiration(now, request.duration_seconds))
+        end = min(persisted, latest)
         begin = deadlines.expiration(end, -request.duration_seconds)
     if end <= now:
         # Fail closed: a former controller may have granted this, and the grant have ended, without a trace (T37).
@@ -187,7 +192,14 @@ def _leave(request: Request, end: datetime, now: datetime) -> Outcome:
         return outcomes.used_up(request, now)
     begin = request.record.start_time or end - timedelta(seconds=request.duration_seconds)
     approved_time = request.record.approved_time or begin
-    return outcomes.let_through(request, begin, end, approved_time, outcomes.approval_so_far(request))
+    outcome = outcomes.let_through(request, begin, end, approved_time, outcomes.approval_so_far(request))
+    said = request.record.condition("Ready")
+    # What was said when it began stays: whether pods waited for it then is known no more.
+    return (
+        outcome
+        if said is None or state_of(request.record) is not State.ACTIVE
+        else replace(outcome, message=said.message)
+    )
 
 
 def _live(request: Request, job: FoundJob, end: datetime, drift: str, now: datetime) -> Outcome:

@@ -12,7 +12,7 @@ from daypass.domain.quorum import StageProgress, Tally
 from daypass.domain.request import Request, WorkloadGrant
 from daypass.domain.review import Review
 from daypass.domain.times import rfc3339
-from daypass.domain.wording import people
+from daypass.domain.wording import AUTHORS_UNKNOWN, TWO_AT_LEAST, people
 
 _PATIENT: Final = frozenset(
     {
@@ -136,10 +136,12 @@ def undecided(request: Request, message: str, deadline: datetime) -> Outcome:
     )
 
 
-def waiting(tally: Tally, deadline: datetime) -> Outcome:
+def waiting(request: Request, tally: Tally, deadline: datetime) -> Outcome:
     """People are asked: says whom."""
-    open_stages = [stage for stage in tally.progress if not stage.satisfied]
-    message = "Waiting for " + "; ".join(_whom(stage) for stage in open_stages) + f"; until {rfc3339(deadline)}."
+    said = [_whom(stage) for stage in tally.progress if not stage.satisfied]
+    if isinstance(request.grant, WorkloadGrant) and request.grant.authors_unknown:
+        said.append(f"{TWO_AT_LEAST}, because {AUTHORS_UNKNOWN}")
+    message = f"Waiting for {'; '.join(said)}; until {rfc3339(deadline)}."
     return Outcome(State.AWAITING_APPROVAL, message, pending_deadline_time=deadline, wake=deadline)
 
 
@@ -152,6 +154,13 @@ def scheduled(start: datetime, approved_time: datetime, approval_text: str) -> O
         approval=approval_text,
         approved_time=approved_time,
         wake=start,
+    )
+
+
+def about_to_begin(begin: datetime, end: datetime, approved_time: datetime, approval_text: str) -> Outcome:
+    """Its dead-man Job is there already, and within a second its time begins."""
+    return replace(
+        scheduled(begin, approved_time, approval_text), wants=Wants(chain=True, binding=False, expiration=end)
     )
 
 
@@ -176,9 +185,18 @@ def let_through(
     """A permit is in force: admission lets through what it covers, and there is nothing to make."""
     return replace(
         active(begin, end, approved_time, approval_text),
-        message=f"What it asks for is let through until {rfc3339(end)}.{_hurry(request)}",
+        message=f"{_until(end)}{_hurry(request)}",
         wants=NOTHING,
     )
+
+
+def let_go(outcome: Outcome) -> Outcome:
+    """The same where pods are held for it: they go by themselves, and no controller has to be hurried."""
+    return outcome if outcome.expiration_time is None else replace(outcome, message=_until(outcome.expiration_time))
+
+
+def _until(end: datetime) -> str:
+    return f"What it asks for is let through until {rfc3339(end)}."
 
 
 def _hurry(request: Request) -> str:

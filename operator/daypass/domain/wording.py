@@ -11,6 +11,9 @@ JUDGED_ANEW: Final = (
     "To have it judged anew, delete the pod: its owner makes another; one without an owner you make again."
 )
 """The way out for whoever reads that a pod stays held."""
+TWO_AT_LEAST: Final = "two people at least"
+AUTHORS_UNKNOWN: Final = "not everybody is known who had a hand in the workload"
+"""Why (T69)."""
 _DENIED_BY: Final = "Denied by "
 _LONGEST: Final = 200
 _COLUMN: Final = 17

@@ -26,7 +26,7 @@ def guard_policy(call: Call, needs: PolicyGuarding) -> Answer:
     expressions that do not compile, circles of ``unless`` (T10, T19), gates that cover what the cluster or Daypass
     needs to run (T45), and resources that there can't be. All violations are told at once. A name in ``unless`` that is
     no policy yet is a warning, for policies of one commit arrive in any order, and so is a gate for what no Allow policy
-    lets anybody ask for, and a resource that Daypass does not know.
+    lets anybody ask for, a resource that Daypass does not know, and pods to be evicted where there can be none.
     """
     if call.object is None or call.operation not in {Operation.CREATE, Operation.UPDATE}:
         return refuse("UnexpectedCall", "a policy is created or updated here", INVALID)

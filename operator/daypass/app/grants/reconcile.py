@@ -296,7 +296,11 @@ class Reconciler:
         wanted = status.status_of(request, outcome, objects, judged, self.clock.now())
         if not status.changes(current, wanted):
             return
-        patch = status.patch(version, wanted, await self._first_uses(request, outcome, wanted))
+        uses = await self._first_uses(request, outcome, wanted)
+        if uses:
+            outcome = outcomes.let_go(outcome)
+            wanted = status.status_of(request, outcome, objects, judged, self.clock.now())
+        patch = status.patch(version, wanted, uses)
         body = await self.objects.merge_patch(ACCESS_REQUESTS, request.name, patch, request.namespace, "status")
         self.requests.take(body)
         before = state_of(request.record)
