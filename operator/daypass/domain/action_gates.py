@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from daypass.domain import globs, names
 from daypass.domain.action_patterns import is_named
@@ -10,11 +11,10 @@ from daypass.domain.authors import is_node
 from daypass.domain.identity import Identity
 from daypass.domain.policy import ActionGate, GateMode, IdentityPattern, Policy
 
-_COMPONENTS = frozenset({"system:kube-controller-manager", "system:kube-scheduler", "system:apiserver"})
-_KUBE_SYSTEM = names.service_account_username("kube-system", "")
-_EVERYBODY = frozenset({"system:authenticated", "system:unauthenticated"})
-_ANONYMOUS = "system:anonymous"
-_ACCOUNTS = "system:serviceaccounts"
+COMPONENTS: Final = frozenset({"system:apiserver", "system:kube-controller-manager", "system:kube-scheduler"})
+KUBE_SYSTEM_ACCOUNTS: Final = names.service_account_username(names.KUBE_SYSTEM, "")
+"""How the usernames of the ServiceAccounts of kube-system begin."""
+ANONYMOUS: Final = "system:anonymous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class ActionGates:
 
 def is_component(caller: Identity) -> bool:
     """Whether this is a part of the cluster itself, by the name under which it is authenticated."""
-    return caller.username in _COMPONENTS or caller.username.startswith(_KUBE_SYSTEM) or is_node(caller)
+    return caller.username in COMPONENTS or caller.username.startswith(KUBE_SYSTEM_ACCOUNTS) or is_node(caller)
 
 
 def gated_first(operation: Operation, concerns: Iterable[Concern]) -> Operation:
@@ -136,25 +136,27 @@ def _names(pattern: IdentityPattern, subject: BindingSubject, operation: Operati
     username = subject.name
     if subject.kind == "ServiceAccount":
         username = names.service_account_username(subject.namespace or operation.namespace, subject.name)
-    if username == _ANONYMOUS:
+    if username == ANONYMOUS:
         return True
     account = Identity(username).service_account
     if pattern.kind == "Group":
-        held = () if account is None else (_ACCOUNTS, f"{_ACCOUNTS}:{account[0]}")
-        return globs.any_matches(pattern.name, (*held, *_EVERYBODY))
+        held = () if account is None else names.account_groups(account[0])
+        return globs.any_matches(pattern.name, (*held, *names.EVERYBODY))
     if pattern.kind == "User":
         return globs.matches(pattern.name, username)
     return account is not None and _is_account(pattern, *account, operation)
 
 
 def _names_group(pattern: IdentityPattern, group: str, operation: Operation) -> bool:
-    if group in _EVERYBODY:
+    if group in names.EVERYBODY:
         return True
     if pattern.kind == "Group" and globs.matches(pattern.name, group):
         return True
-    if group == _ACCOUNTS:
-        return pattern.kind == "ServiceAccount" or pattern.name.startswith((names.SERVICE_ACCOUNT_PREFIX, _ACCOUNTS))
-    namespace = group.removeprefix(f"{_ACCOUNTS}:")
+    if group == names.ALL_ACCOUNTS:
+        return pattern.kind == "ServiceAccount" or pattern.name.startswith(
+            (names.SERVICE_ACCOUNT_PREFIX, names.ALL_ACCOUNTS)
+        )
+    namespace = group.removeprefix(f"{names.ALL_ACCOUNTS}:")
     if namespace == group:
         return False
     if pattern.kind == "User":

@@ -8,9 +8,6 @@ from daypass.domain.authors import Authors
 from daypass.domain.identity import Identity
 from daypass.domain.policy import IdentityPattern, OwnerKind, WorkloadGate
 
-_ACCOUNTS = "system:serviceaccounts"
-_EVERYBODY = "system:authenticated"
-
 
 @dataclass(frozen=True, slots=True)
 class Signs:
@@ -86,4 +83,4 @@ def _in_group(pattern: str, account: tuple[str, str] | None, groups: tuple[str, 
     if account is None:
         # Fail closed: a person's groups are not recorded with their name, so they may be in this one.
         return True
-    return globs.any_matches(pattern, (_ACCOUNTS, f"{_ACCOUNTS}:{account[0]}", _EVERYBODY))
+    return globs.any_matches(pattern, names.account_groups(account[0]))

@@ -16,7 +16,7 @@ from daypass.domain.identity import Identity
 KNOWN_CONTROLLERS: Final = frozenset(
     {
         *(
-            names.service_account_username("kube-system", name)
+            names.service_account_username(names.KUBE_SYSTEM, name)
             for name in (
                 "cronjob-controller",
                 "daemon-set-controller",

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from daypass.domain import globs, privileges
+from daypass.domain import globs, names, privileges
 from daypass.domain.policy import ActionPattern, Effect, OnMissing, Policy, WorkloadGate
 from daypass.domain.violations import Violation
 
 _TICKET: Final = re.compile(r"\brequest\s*\.\s*ticket\b")
-_ACCOUNTS: Final = "system:serviceaccounts"
 _WORKLOADS: Final = "spec.gate.workloads"
 
 
@@ -74,7 +73,7 @@ def _privileges(gate: WorkloadGate, allowing: Sequence[Policy]) -> Iterator[Viol
 
 def _agents(gate: WorkloadGate) -> Iterator[Violation]:
     for at, one in enumerate(gate.agents or ()):
-        if one.kind == "Group" and one.name != _ACCOUNTS and not one.name.startswith(f"{_ACCOUNTS}:"):
+        if one.kind == "Group" and one.name != names.ALL_ACCOUNTS and not one.name.startswith(f"{names.ALL_ACCOUNTS}:"):
             yield Violation(
                 f"{_WORKLOADS}.agents[{at}]",
                 f"the groups of whoever made a workload are not known when its pods come, so every person who made one"

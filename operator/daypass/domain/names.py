@@ -49,8 +49,14 @@ HOLDS_CONFIGURATION: Final = "daypass-holds"
 GATES_ENDPOINT_CONFIG_MAP: Final = "daypass-gates-endpoint"
 """Where those two call us: entries ``gates`` and ``holds``, each a clientConfig in JSON, written by setup."""
 
+KUBE_SYSTEM: Final = "kube-system"
 SYSTEM_PREFIX: Final = "system:"
 SERVICE_ACCOUNT_PREFIX: Final = "system:serviceaccount:"
+ALL_ACCOUNTS: Final = "system:serviceaccounts"
+"""The group of every ServiceAccount; behind a colon, that of those of one namespace."""
+AUTHENTICATED: Final = "system:authenticated"
+EVERYBODY: Final = (AUTHENTICATED, "system:unauthenticated")
+"""The two groups of which every caller is in one."""
 
 
 def grant_name(request_uid: str) -> str:
@@ -61,3 +67,8 @@ def grant_name(request_uid: str) -> str:
 def service_account_username(namespace: str, name: str) -> str:
     """The username as which the API server authenticates a ServiceAccount."""
     return f"{SERVICE_ACCOUNT_PREFIX}{namespace}:{name}"
+
+
+def account_groups(namespace: str) -> tuple[str, ...]:
+    """The groups of every ServiceAccount of a namespace, as the API server authenticates it."""
+    return (ALL_ACCOUNTS, f"{ALL_ACCOUNTS}:{namespace}", AUTHENTICATED)

@@ -4,14 +4,13 @@ from typing import Any, Final
 
 from daypass.app.gates import cel
 from daypass.app.gates.conditions import Condition, within
-from daypass.app.gates.people import CALLER, CALLERS_GROUPS, EVERYBODY, NOWHERE, People
+from daypass.app.gates.people import CALLER, CALLERS_GROUPS, NOWHERE, People
 from daypass.domain import names
+from daypass.domain.action_gates import ANONYMOUS, COMPONENTS, KUBE_SYSTEM_ACCOUNTS
 from daypass.domain.action_patterns import PROXIES
 from daypass.domain.policy import ActionGate
 
 OPERATIONS: Final = {"create": "CREATE", "update": "UPDATE", "delete": "DELETE", "connect": "CONNECT"}
-_COMPONENTS: Final = ("system:apiserver", "system:kube-controller-manager", "system:kube-scheduler")
-_KUBE_SYSTEM: Final = cel.quoted(names.service_account_username("kube-system", ""))
 _RESOURCE: Final = (
     "request.resource.resource + (has(request.subResource) && request.subResource != ''"
     " ? '/' + request.subResource : '')"
@@ -25,7 +24,7 @@ _NAME: Final = (
 _NOT_THE_CLUSTER: Final = {
     "name": "not-the-cluster-itself",
     "expression": (
-        f"!({CALLER} in {cel.listed(_COMPONENTS)} || {CALLER}.startsWith({_KUBE_SYSTEM})"
+        f"!({CALLER} in {cel.listed(COMPONENTS)} || {CALLER}.startsWith({cel.quoted(KUBE_SYSTEM_ACCOUNTS)})"
         f" || {CALLER}.startsWith('system:node:') && 'system:nodes' in {CALLERS_GROUPS})"
     ),
 }
@@ -126,15 +125,15 @@ def _binding(gate: ActionGate) -> str:
     people = People.of(gate.binding_subjects)
     if people.has_everybody():
         return cel.TRUE
-    everybody = [*EVERYBODY, "system:serviceaccounts"]
+    everybody = cel.listed([*names.EVERYBODY, names.ALL_ACCOUNTS])
     wide = [
-        f"it.kind == 'Group' && (it.name in {cel.listed(everybody)} || it.name.startsWith('system:serviceaccounts:'))"
+        f"it.kind == 'Group' && (it.name in {everybody} || it.name.startsWith('{names.ALL_ACCOUNTS}:'))",
+        f"it.kind == 'User' && it.name == '{ANONYMOUS}'",
     ]
-    wide.append("it.kind == 'User' && it.name == 'system:anonymous'")
     if people.groups:
-        wide.append("it.kind == 'ServiceAccount' || it.name.startsWith('system:serviceaccount:')")
+        wide.append(f"it.kind == 'ServiceAccount' || it.name.startsWith('{names.SERVICE_ACCOUNT_PREFIX}')")
     account = (
-        "it.kind == 'ServiceAccount' ? 'system:serviceaccount:'"
+        f"it.kind == 'ServiceAccount' ? '{names.SERVICE_ACCOUNT_PREFIX}'"
         " + (has(it.namespace) ? string(it.namespace) : '') + ':' + string(it.name) : string(it.name)"
     )
     named = people.among(f"[{account}]", "(it.kind == 'Group' ? [string(it.name)] : [])")

@@ -13,8 +13,6 @@ CALLERS_GROUPS: Final = "(has(request.userInfo.groups) ? request.userInfo.groups
 NAMESPACE: Final = "(has(request.namespace) ? request.namespace : '')"
 NOWHERE: Final = "!has(request.namespace)"
 """CEL for whether the object is in no namespace; a call on a Namespace has its name there."""
-ACCOUNTS: Final = "system:serviceaccounts"
-EVERYBODY: Final = ("system:authenticated", "system:unauthenticated")
 
 
 def account_username(name: str, namespace: str = NAMESPACE) -> str:
@@ -24,7 +22,7 @@ def account_username(name: str, namespace: str = NAMESPACE) -> str:
 
 def account_groups() -> str:
     """CEL for the groups of every ServiceAccount of the call's namespace."""
-    return f"['{ACCOUNTS}', '{ACCOUNTS}:' + {NAMESPACE}, 'system:authenticated']"
+    return f"['{names.ALL_ACCOUNTS}', '{names.ALL_ACCOUNTS}:' + {NAMESPACE}, '{names.AUTHENTICATED}']"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,9 @@ class People:
 
     def has_all_accounts(self) -> bool:
         """Whether every ServiceAccount fits, by a group that all of them are in."""
-        everywhere = (ACCOUNTS, "system:authenticated")
+        everywhere = (names.ALL_ACCOUNTS, names.AUTHENTICATED)
         return any(globs.matches(pattern, group) for pattern in self.groups for group in everywhere)
 
     def has_everybody(self) -> bool:
         """Whether everybody fits."""
-        return any(globs.matches(pattern, group) for pattern in self.groups for group in EVERYBODY)
+        return any(globs.matches(pattern, group) for pattern in self.groups for group in names.EVERYBODY)
