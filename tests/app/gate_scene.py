@@ -43,9 +43,12 @@ class Scene:
     power: Risk | None = field(default_factory=lambda: Risk(RiskLevel.LOW))
     unreadable: list[str] = field(default_factory=list)
     covering: list[Request] = field(default_factory=list)
+    by_one: bool = False
+    """Whether one person approved what covers: that is enough only where every author is known (T69)."""
     left: bool = True
     asked: Asked | None = None
     earlier: Earlier = field(default_factory=Earlier)
+    no_hope: str = ""
     causes: list[Cause] = field(default_factory=list)
     spent: list[Use] = field(default_factory=list)
     counted: list[tuple[str, str]] = field(default_factory=list)
@@ -63,8 +66,8 @@ class Scene:
 
     # Permits, uses and asking, as far as pods need them.
 
-    def all_for_pod(self, _facts: PodFacts, _needed: Sequence[str]) -> list[Request]:
-        return self.covering
+    def all_for_pod(self, facts: PodFacts, _needed: Sequence[str]) -> list[Request]:
+        return [] if self.by_one and facts.authors_unknown else self.covering
 
     def for_pod(self, _facts: PodFacts, _needed: Sequence[str]) -> Request | None:
         return next(iter(self.covering), None)
@@ -93,7 +96,7 @@ class Scene:
         return '{"kind":"AccessRequest"}'
 
     def hopeless(self, _cause: Cause) -> str:
-        return ""
+        return self.no_hope
 
     # What is done.
 

@@ -1,17 +1,18 @@
 """What becomes of a pod when something can't be known, and what it costs when nothing need be."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from app.gate_scene import REPLICA_SETS_OWN, Scene, a_pod, held
-from builders import a_person, a_request, a_workload
+from builders import NOON, a_person, a_request, a_workload
 from daypass.app.admission.gates.asking import Asked
 from daypass.app.admission.gates.earlier_requests import Earlier
 from daypass.app.ports import REPLICA_SETS, RefusedError, UnavailableError
 from daypass.domain.conditions import State
 from daypass.domain.policy import GateMode, RiskLevel
-from daypass.domain.request import Request
+from daypass.domain.request import Request, Use
 from daypass.domain.risk import Risk
 from gate_builders import a_gate, workloads
 
@@ -43,6 +44,8 @@ async def test_what_was_asked_for_already_is_told_in_place_of_the_request_to_pas
     assert answer.message.endswith("for that; request ask-x waits for group leads")
     denied = (await Scene(earlier=Earlier("request ask-x was denied by bob: no")).create(a_pod())).message
     assert "; request ask-x was denied by bob: no. To ask: " in denied
+    hopeless = (await Scene(no_hope="no policy lets alice ask for it").create(a_pod())).message
+    assert "; no policy lets alice ask for it. To ask: " in hopeless
 
 
 async def test_a_covered_pod_spends_one_use_by_its_uid() -> None:
@@ -60,6 +63,15 @@ async def test_t47_a_dry_run_spends_and_asks_nothing() -> None:
     scene.covering = []
     assert (await scene.create(a_pod(), dry_run=True)).decision == "Refused"
     assert scene.causes == []
+
+
+async def test_t47_the_mark_of_a_dry_run_that_asks_for_a_digest_is_nothing_in_earnest() -> None:
+    scene, marked = Scene(policies=HOLDS), a_pod()
+    marked["metadata"]["annotations"] = {"daypass.dev/digest-only": "true"}
+    assert ((await scene.create(marked, dry_run=True)).decision, scene.causes) == ("DigestOnly", [])
+    assert (await scene.hold(marked, dry_run=True)).decision == "Unheld"
+    assert (await scene.create(marked)).decision == "CantBeHeld"
+    assert (await scene.hold(marked)).decision == "Held"
 
 
 async def test_a_use_that_is_gone_meanwhile_is_a_refusal_with_the_reason() -> None:
@@ -157,6 +169,7 @@ async def test_nobody_waits_for_what_never_comes(asked: Asked) -> None:
     answer = await Scene(policies=HOLDS, asked=asked).create(held(a_pod()))
     assert not answer.allowed
     assert asked.message in answer.message
+    assert answer.annotations.get("request", "") == asked.name
 
 
 async def test_a_pod_that_was_covered_after_it_was_held() -> None:
@@ -166,6 +179,15 @@ async def test_a_pod_that_was_covered_after_it_was_held() -> None:
     assert (await scene.hold(a_pod())).patch == ()
     assert [one["op"] for one in (await scene.hold(held(a_pod()))).patch] == ["remove", "remove", "remove"]
     assert (await scene.create(a_pod())).decision == "Covered"
+
+
+async def test_a_pod_that_is_held_for_the_request_that_covers_it_by_now_is_let_in_as_it_is() -> None:
+    scene = Scene(policies=HOLDS)
+    await scene.create(held(a_pod()))
+    scene.covering = [replace(PERMIT, cause=scene.causes[0].hash)]
+    answer = await scene.create(held(a_pod()))
+    assert (answer.allowed, answer.decision, scene.spent) == (True, "Covered", [])
+    assert (await scene.create(held(a_pod(), "for-something-else"))).decision == "CoveredMeanwhile"
 
 
 async def test_t53_an_update_that_takes_a_hold_off() -> None:
@@ -187,6 +209,16 @@ async def test_an_update_of_a_pod_that_somebody_else_made_has_an_unknown_author(
     (cause,) = scene.causes
     assert getattr(cause.grant, "authors_unknown", False)
     assert getattr(cause.grant, "authors", ()) == ("alice",)
+
+
+async def test_t69_a_pod_keeps_the_leave_that_let_it_in_only_where_nobody_but_its_maker_had_a_hand_in_it() -> None:
+    use = Use("pod-1", "Pod", "pod", "pod-1", NOON)
+    scene = Scene(covering=[replace(PERMIT, record=replace(PERMIT.record, uses=(use,)))], by_one=True)
+    for owner, decision in ((None, "Covered"), (OWNER, "Refused")):
+        other = a_pod(owner=owner, containers=[{"name": "it", "image": "another"}])
+        assert (await scene.update(a_pod(owner=owner), other)).decision == decision
+    scene.covering = [PERMIT]
+    assert (await scene.update(a_pod(), a_pod(containers=[]))).decision == "Refused"
 
 
 async def test_t56_a_change_that_is_refused_asks_only_where_a_gate_says_so() -> None:

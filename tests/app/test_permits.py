@@ -41,6 +41,12 @@ def test_t01_a_forged_status_with_unsigned_reviews_covers_nothing() -> None:
     assert not finds(replace(a_permit(), reviews=()))
 
 
+def test_t01_operations_need_approvals_that_can_be_verified_too() -> None:
+    for permit in (forged(a_permit(an_action())), a_permit(an_action(), stages=an_applied(a_stage(), policy="q"))):
+        known = Known(permit)
+        assert Permits(known, known).all_for_action(a_call()) == []
+
+
 def test_t01_a_review_of_another_request_covers_nothing() -> None:
     stolen = a_permit().reviews
     assert not finds(replace(a_permit(uid="request-2"), reviews=stolen))
