@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from builders import a_policy
-from daypass.app.gates.configurations import CONFIGURATIONS, body, terms
-from daypass.app.gates.entries import entries_of
+from daypass.app.gates.configurations import CONFIGURATIONS, body
+from daypass.app.gates.entries import Terms, entries_of
+from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import (
     ActionGate,
     ActionPattern,
@@ -63,7 +64,7 @@ def configurations(
     policies: Iterable[Policy], endpoints: Mapping[str, Any], own_namespace: str
 ) -> list[dict[str, Any]]:
     """Both manifests, validating and mutating, as the controller writes them for these policies."""
-    shared = terms(endpoints, own_namespace)
+    shared = Terms(endpoints, Bounds(own_namespace))
     found = sorted((policy.name, entries_of(policy, shared)) for policy in policies)
     return [
         body(one, [entry for _, entries in found for entry in entries.of(one.kind)], None) for one in CONFIGURATIONS

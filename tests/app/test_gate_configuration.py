@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from daypass.api.convert import policy_from
 from daypass.app.gates import cel
 from daypass.app.gates.budget import unaffordable
-from daypass.app.gates.configurations import terms
 from daypass.app.gates.endpoint import EndpointError, endpoints_from
-from daypass.app.gates.entries import DOMAIN, HINT, TooLongError, entries_of, stem, stem_of
+from daypass.app.gates.entries import DOMAIN, HINT, Terms, TooLongError, entries_of, stem, stem_of
 from daypass.app.installation.configurations import Endpoint
 from daypass.domain import globs
+from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import GateMode
 from gate_builders import a_gate, action, configurations, workloads
 
@@ -114,11 +114,11 @@ def test_names_of_webhooks_tell_whose_they_are_and_are_short_enough(name: str) -
 def test_a_gate_that_names_too_much_says_so() -> None:
     policy = a_gate("p", workloads("x-*", agents=tuple(f"User/{number}{'é' * 250}" for number in range(500))))
     with pytest.raises(TooLongError, match="use globs, or split the policy"):
-        entries_of(policy, terms(ENDPOINTS, "daypass-system"))
+        entries_of(policy, Terms(ENDPOINTS, Bounds()))
 
 
 def test_what_does_not_fit_into_an_object_is_what_came_last() -> None:
-    shared = terms(ENDPOINTS, "daypass-system")
+    shared = Terms(ENDPOINTS, Bounds())
     some = {name: entries_of(a_gate(name, workloads("shop")), shared) for name in ("a", "b", "c")}
     none = entries_of(a_gate("none"), shared)
     size = 9_000

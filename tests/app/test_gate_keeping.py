@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from app.fake_server import Body, FakeServer
-from daypass.app.gates.configurations import GATES, HOLDS, NEVER, essence
+from daypass.app.gates.configurations import GATES, HOLDS, essence
 from daypass.app.gates.entries import HINT, entries_of
 from daypass.app.gates.keeper import Keeper
 from daypass.app.gates.kept import Kept
 from daypass.app.policies.known import Policies
 from daypass.app.ports import CLUSTER_ROLES, CONFIG_MAPS, ConflictError, Json, RefusedError, Resource, UnavailableError
+from daypass.domain.gate_bounds import Bounds
 
 ENDPOINT = '{"url": "https://127.0.0.1:9443/path", "caBundle": "Q0E="}'
 OWN = "daypass-system"
@@ -68,7 +69,7 @@ class Scene:
         self.server.put(CONFIG_MAPS, "daypass-gates-endpoint", OWN, data={"gates": ENDPOINT, "holds": ENDPOINT})
 
     def another(self) -> Keeper:
-        return Keeper(self.server, self.policies, OWN, self, NEVER)
+        return Keeper(self.server, self.policies, Bounds(OWN), self)
 
     def restored(self, configuration: Json, what: str) -> None:
         self.restorations.append(f"{configuration['metadata']['name']}: {what}")

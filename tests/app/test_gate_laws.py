@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from daypass.app.admission.answer import Call, Operation
 from daypass.app.admission.gates.operations import operations_of
-from daypass.app.gates.configurations import terms
-from daypass.app.gates.entries import entries_of
+from daypass.app.gates.entries import Terms, entries_of
 from daypass.domain.action_gates import ActionGates
+from daypass.domain.gate_bounds import Bounds
 from daypass.domain.identity import Identity
 from daypass.domain.policy import ActionGate, ActionPattern
 from gate_builders import a_gate, someone
@@ -155,13 +155,13 @@ def test_t58_every_call_that_a_gate_concerns_reaches_us(data: st.DataObject) -> 
     concerned = [one for one in operations_of(call) if ActionGates([policy], NEVER).of(one)]
     of_the_cluster = call.plural == "namespaces" and call.namespace in NEVER
     event(f"concerned: {bool(concerned)}")
-    (webhook,) = entries_of(policy, terms(ENDPOINTS, OWN)).gates
+    (webhook,) = entries_of(policy, Terms(ENDPOINTS, Bounds(OWN))).gates
     assert reaches(call, dict(webhook)) or not concerned or of_the_cluster
 
 
 def test_t58_a_call_on_a_namespace_has_its_name_where_others_have_their_namespace() -> None:
     gate = ActionGate(("shop",), ActionPattern(("delete",), ("",), ("namespaces",)), by=(someone("/agent"),))
-    (webhook,) = entries_of(a_gate("p", None, gate), terms(ENDPOINTS, OWN)).gates
+    (webhook,) = entries_of(a_gate("p", None, gate), Terms(ENDPOINTS, Bounds(OWN))).gates
     for username, comes in (("system:serviceaccount:shop:agent", True), ("system:serviceaccount:shop:robot", False)):
         call = Call(Operation.DELETE, "namespaces", Identity(username), "doomed", "doomed", old={}, group="")
         assert reaches(call, dict(webhook)) is comes

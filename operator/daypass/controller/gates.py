@@ -1,7 +1,7 @@
 """The leader keeps the gates' webhook configurations: at each news of a policy, of setup, or of somebody's change."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from daypass.app.gates.keeper import Keeper
 from daypass.app.policies.known import Policies
 from daypass.app.ports import CONFIG_MAPS, AlreadyExistsError, ApiError, ConflictError, Json, Objects
 from daypass.domain import names
+from daypass.domain.gate_bounds import Bounds
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 from daypass.kube.events import Recorder
@@ -35,12 +36,11 @@ class GateKeeping:
         objects: Objects,
         policies: Policies,
         recorder: Recorder,
-        namespace: str,
-        never: Collection[str],
+        bounds: Bounds,
         settled: Callable[[str], None],
     ) -> None:
         """``settled`` hears the name of each policy whose gate came into force, or can't."""
-        self.keeper = Keeper(objects, policies, namespace, self, never)
+        self.keeper = Keeper(objects, policies, bounds, self)
         self._recorder, self._on_settled = recorder, settled
         self._news = asyncio.Event()
 
@@ -58,7 +58,7 @@ class GateKeeping:
                 CONFIG_MAPS,
                 keep=_version,
                 changed=heard,
-                namespace=namespace,
+                namespace=bounds.own_namespace,
                 field_selector=f"metadata.name={names.GATES_ENDPOINT_CONFIG_MAP}",
             ),
         )

@@ -45,14 +45,9 @@ class Options:
     """Namespaces in which nothing is granted, and so nothing gated, besides kube-system and our own."""
 
     @property
-    def ungated(self) -> frozenset[str]:
-        """All of them."""
-        return self.never | {"kube-system", self.namespace}
-
-    @property
     def bounds(self) -> Bounds:
         """What no gate may name."""
-        return Bounds(self.namespace, self.ungated)
+        return Bounds(self.namespace, self.never)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +104,20 @@ def leader_of(client: Client, lease: Lease, options: Options) -> Leader:
     ballots = Ballots(objects, clock, options.namespace, ReviewVerifier)
     judge = Judge(watches, requests, ballots, expressions, canonical_json, dispatcher.policy_failed)
     writer = GrantWriter(objects, clock, grants, journal)
-    gates = GateKeeping(
-        client, objects, policies, recorder, options.namespace, options.ungated, dispatcher.gate_settled
-    )
+    gates = GateKeeping(client, objects, policies, recorder, options.bounds, dispatcher.gate_settled)
     dispatcher.follow_policies(gates.changed)
-    reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds, Discovery(client))
+    kinds = Discovery(client)
+    reports = Reports(objects, clock, policies, expressions, gates.keeper, options.bounds, kinds)
     sweep = Sweep(objects, clock, requests, grants, writer, journal)
     refresh_policies = PolicyRelist(client, policies, dispatcher.heard)
     permits = permit_reconciler(
         judge,
         reports,
         LeaderEvictions(client, lease.held),
-        Discovery(client),
+        kinds,
         pods,
         KubernetesHoldJournal(recorder),
-        never=options.ungated,
+        never=options.bounds.namespaces,
     )
     reconciler = Reconciler(
         objects=objects,

@@ -5,7 +5,6 @@ from typing import Final
 
 from daypass.domain import globs, names
 
-KUBE_SYSTEM: Final = "kube-system"
 UNGATED_GROUPS: Final = frozenset({"system:bootstrappers", "system:masters", "system:nodes"})
 """Groups of callers without whom a cluster that has broken can't be mended, and no node joins it."""
 COMPONENT_PREFIXES: Final = ("system:kube-", "system:node:", "system:bootstrap:", "system:bootstrappers:")
@@ -63,11 +62,17 @@ class Bounds:
 
     own_namespace: str = "daypass-system"
     never: frozenset[str] = frozenset()
+    """Besides kube-system and our own."""
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """All in which nothing is granted, and so nothing gated: without what runs there nobody could mend anything."""
+        return self.never | {names.KUBE_SYSTEM, self.own_namespace}
 
     def ungated(self, namespace: str) -> str:
         """Why a namespace can't be gated, as a sentence about it; empty where it can."""
-        if namespace == KUBE_SYSTEM:
-            return f"{KUBE_SYSTEM} can't be gated: the cluster needs it to run"
+        if namespace == names.KUBE_SYSTEM:
+            return f"{namespace} can't be gated: the cluster needs it to run"
         if namespace == self.own_namespace:
             return f"{namespace} can't be gated: Daypass itself runs there"
         if namespace in self.never:

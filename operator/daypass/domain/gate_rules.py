@@ -5,13 +5,14 @@ gate open.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from daypass.domain import gate_bounds, privileges, resources
+from daypass.domain import gate_bounds, names, privileges, resources
 from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import ActionGate, IdentityPattern, OnExpiry, Policy, WorkloadGate
 from daypass.domain.violations import Violation
 
-_ACCOUNTS = "system:serviceaccounts:"
+_GROUP_OF_NAMESPACE: Final = f"{names.ALL_ACCOUNTS}:"
 
 
 def violations(policy: Policy, bounds: Bounds) -> Iterator[Violation]:
@@ -82,14 +83,14 @@ def _namespaces(
 def _identities(patterns: Sequence[IdentityPattern] | None, path: str, bounds: Bounds) -> Iterator[Violation]:
     for at, pattern in enumerate(patterns or ()):
         namespace = pattern.namespace
-        if pattern.kind == "Group" and pattern.name.startswith(_ACCOUNTS):
-            namespace = pattern.name.removeprefix(_ACCOUNTS)
+        if pattern.kind == "Group" and pattern.name.startswith(_GROUP_OF_NAMESPACE):
+            namespace = pattern.name.removeprefix(_GROUP_OF_NAMESPACE)
         if pattern.kind != "ServiceAccount" and gate_bounds.covers_component(pattern.name):
             yield Violation(
                 f"{path}[{at}].name",
                 f"{pattern.name} covers nodes or components of the cluster, which can't be gated: name the agents",
             )
-        elif namespace == gate_bounds.KUBE_SYSTEM:
+        elif namespace == names.KUBE_SYSTEM:
             yield Violation(
                 f"{path}[{at}]", "ServiceAccounts of kube-system can't be gated: the cluster needs them to run"
             )

@@ -13,8 +13,6 @@ from daypass.domain.risk import Risk, assess
 from daypass.kube.cache import Cache
 from daypass.kube.client import Client
 
-ALL_ACCOUNTS: Final = "system:serviceaccounts"
-EVERYBODY: Final = "system:authenticated"
 REMEMBERED: Final = 4_096
 NONE: Final = Risk(RiskLevel.LOW)
 UNREADABLE: Final = Risk(RiskLevel.CRITICAL, ("can't be read",))
@@ -87,7 +85,7 @@ class AccountPower:
         return known
 
     def _gravest(self, username: str, namespace: str) -> Risk:
-        holders = (username, f"/{ALL_ACCOUNTS}", f"/{ALL_ACCOUNTS}:{namespace}", f"/{EVERYBODY}")
+        holders = (username, *(f"/{group}" for group in names.account_groups(namespace)))
         held = (
             (*pair, self._of_role(pair[1])) for holder in holders for pair in self._holdings.get(holder, {}).items()
         )
@@ -148,5 +146,5 @@ def _holder(subject: Mapping[str, Any], namespace: str) -> str:
         return names.service_account_username(subject.get("namespace") or namespace, name)
     if kind == "User":
         return name if name.startswith(names.SERVICE_ACCOUNT_PREFIX) else ""
-    of_accounts = name in {EVERYBODY, ALL_ACCOUNTS} or name.startswith(f"{ALL_ACCOUNTS}:")
+    of_accounts = name in {names.AUTHENTICATED, names.ALL_ACCOUNTS} or name.startswith(f"{names.ALL_ACCOUNTS}:")
     return f"/{name}" if of_accounts else ""

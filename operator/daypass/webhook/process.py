@@ -37,7 +37,6 @@ KEEP_ALIVE_SECONDS: Final = 180.0
 CLOSING_SECONDS: Final = 5.0
 HANDSHAKE_SECONDS: Final = 10.0
 FIRST_LOOK_SECONDS: Final = 0.2
-NEVER_GRANTED: Final = frozenset({"kube-system"})
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +56,11 @@ class Settings:
     never: frozenset[str] = frozenset()
     drain_seconds: float = 15.0
 
+    @property
+    def bounds(self) -> Bounds:
+        """Where nothing is granted, and so nothing gated."""
+        return Bounds(self.namespace, self.never)
+
 
 async def run(settings: Settings, connection: Connection) -> None:
     """Serve until SIGTERM or SIGINT, then go on for ``drain_seconds``, not ready, and finish what is under way."""
@@ -67,7 +71,7 @@ async def run(settings: Settings, connection: Connection) -> None:
     mounts = Mounts(settings.serving, settings.signing, settings.paths, settings.client_ca)
     async with Client(connection, user_agent="daypass-webhook", wrote=metrics.wrote) as client:
         metrics.clock_skew.set_function(client.clock.skew_seconds)
-        known = Known(client, settings.namespace, NEVER_GRANTED | {settings.namespace} | settings.never)
+        known = Known(client, settings.namespace, settings.bounds.namespaces)
         for cache in known.caches:
             metrics.follow_cache(
                 cache.resource.plural,
@@ -128,12 +132,12 @@ def _listener(settings: Settings, mounts: Mounts, known: Known, client: Client) 
     clock = client.clock
     expressions = ExpressionsOnDemand()
     controller = names.service_account_username(settings.namespace, names.CONTROLLER)
-    never = NEVER_GRANTED | {settings.namespace} | settings.never
+    never = settings.bounds.namespaces
     webhook = names.service_account_username(settings.namespace, names.WEBHOOK)
     mutate = mutating(Reviewing(known, mounts.keys, known, clock))
     validate = validating(
         Guarding(known, expressions, clock, controller, never),
-        PolicyGuarding(known, expressions, Bounds(settings.namespace, never)),
+        PolicyGuarding(known, expressions, settings.bounds),
         known,
     )
     gating = Gating(known, client, canonical_json, clock, never, frozenset({controller, webhook}), metrics.gated)

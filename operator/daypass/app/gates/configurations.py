@@ -1,15 +1,11 @@
 """The two webhook configurations as objects: computed from policies, and compared with what is there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from daypass.app.gates.entries import Terms
 from daypass.app.ports import CLUSTER_ROLES, Json, Resource
 from daypass.domain import names
-
-NEVER: Final = ("kube-system",)
-"""Besides our own namespace: without what runs there nobody could mend anything (T45)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +41,6 @@ HOLDS: Final = Configuration(
     ),
 )
 CONFIGURATIONS: Final = (GATES, HOLDS)
-
-
-def terms(endpoints: Mapping[str, Json], own_namespace: str, never: Collection[str] = NEVER) -> Terms:
-    """What all gates share, our own namespace never covered."""
-    return Terms(endpoints, own_namespace, {*never, own_namespace})
 
 
 def body(configuration: Configuration, webhooks: list[Json], owner: Json | None) -> dict[str, Any]:

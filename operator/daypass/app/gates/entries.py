@@ -5,7 +5,7 @@ would help: so the name holds the policy and what to look at. It stands in every
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -15,6 +15,7 @@ from daypass.app.gates import actions, conditions
 from daypass.app.gates.conditions import Condition
 from daypass.app.gates.selectors import namespace_selector
 from daypass.app.ports import WORKLOADS, Json
+from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import ActionGate, GateMode, OnMissing, Policy, WorkloadGate
 
 HINT: Final = ".if-unreachable.see-kubectl-get-pods-n."
@@ -37,9 +38,8 @@ class Terms:
 
     endpoints: Mapping[str, Json]
     """The ``clientConfig`` of each configuration, ``gates`` and ``holds``."""
-    own_namespace: str
-    never: Collection[str]
-    """Namespaces that no gate ever covers, our own among them (T45)."""
+    bounds: Bounds
+    """Whose namespaces no gate ever covers (T45)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +141,17 @@ class _Maker:
         given = self.namespaces
         literal = None if given is None or any("*" in one for one in given) else given
         return {
-            "name": f"{stem(self.policy)}.{aspect}{HINT}{self.terms.own_namespace}{DOMAIN}",
+            "name": f"{stem(self.policy)}.{aspect}{HINT}{self.terms.bounds.own_namespace}{DOMAIN}",
             "clientConfig": self.terms.endpoints[self.kind],
             "rules": rules,
             "failurePolicy": _failure_policy(self.mode),
             "matchPolicy": "Equivalent",
-            "namespaceSelector": namespace_selector(literal, self.terms.never),
+            "namespaceSelector": namespace_selector(literal, self.terms.bounds.namespaces),
             "objectSelector": {},
             "sideEffects": "NoneOnDryRun",
             "timeoutSeconds": PATIENCE_SECONDS[self.mode],
             "admissionReviewVersions": ["v1"],
-            "matchConditions": [conditions.not_ourselves(self.terms.own_namespace), *demands],
+            "matchConditions": [conditions.not_ourselves(self.terms.bounds.own_namespace), *demands],
             **more,
         }
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from daypass.app.gates.budget import TOO_MUCH, unaffordable
-from daypass.app.gates.configurations import CONFIGURATIONS, GATES, HOLDS, NEVER, Configuration, terms
+from daypass.app.gates.configurations import CONFIGURATIONS, GATES, HOLDS, Configuration
 from daypass.app.gates.endpoint import EndpointError, endpoints_from
 from daypass.app.gates.entries import Entries, Terms, TooLongError, entries_of
 from daypass.app.gates.kept import Kept, Webhooks
 from daypass.app.policies.known import Policies
 from daypass.app.ports import CLUSTER_ROLES, CONFIG_MAPS, Json, Objects, RefusedError
 from daypass.domain import names
+from daypass.domain.gate_bounds import Bounds
 from daypass.domain.policy import Policy
 
 
@@ -39,11 +40,9 @@ class Standing:
 class Keeper:
     """One pass at a time; whoever runs it repeats a pass that failed."""
 
-    def __init__(
-        self, objects: Objects, policies: Policies, own_namespace: str, told: Told, never: Collection[str] = NEVER
-    ) -> None:
+    def __init__(self, objects: Objects, policies: Policies, bounds: Bounds, told: Told) -> None:
         self._objects, self._policies, self._told = objects, policies, told
-        self._own_namespace, self._never = own_namespace, never
+        self._bounds = bounds
         self._endpoints: Mapping[str, Json] | None = None
         self._kept: Mapping[Configuration, Kept] = {one: Kept(objects, one) for one in CONFIGURATIONS}
         self._standings: dict[str, Standing] = {}
@@ -77,7 +76,7 @@ class Keeper:
             self._settle(policies, {}, f"there is no ClusterRole {names.CONTROLLER}: is Daypass being uninstalled?")
             return
         try:
-            shared = terms(await self._find_endpoints(), self._own_namespace, self._never)
+            shared = Terms(await self._find_endpoints(), self._bounds)
         except EndpointError as error:
             self._settle(policies, {}, str(error))
             return
@@ -89,7 +88,7 @@ class Keeper:
 
     async def _find_endpoints(self) -> Mapping[str, Json]:
         """As setup says now, else as it said last: an address that nobody tells any more need not have changed."""
-        found = await self._objects.get(CONFIG_MAPS, names.GATES_ENDPOINT_CONFIG_MAP, self._own_namespace)
+        found = await self._objects.get(CONFIG_MAPS, names.GATES_ENDPOINT_CONFIG_MAP, self._bounds.own_namespace)
         try:
             self._endpoints = endpoints_from(found)
         except EndpointError:
