@@ -135,12 +135,20 @@ def action_refusal(permit: Request, call: ActionCall, now: datetime) -> str:
         (a_permit(ACTION), a_call(caller="shop/robot"), "is for system:serviceaccount:shop:agent"),
         (a_permit(ACTION, used=["uid-of-what-was"]), a_call(), "has no use left of 1"),
         (a_permit(ACTION, state=State.EXPIRED), a_call(), "is Expired"),
-        (a_permit(replace(ACTION, object_digest=RUNS)), a_call(digest="ef" * 32), "objectDigest differs"),
+        (
+            a_permit(replace(ACTION, object_digest=RUNS)),
+            a_call(digest="ef" * 32),
+            "is for another object of that name: its objectDigest differs",
+        ),
     ],
 )
 def test_an_action_is_covered_as_it_was_asked_for_and_no_other(permit: Request, call: ActionCall, why: str) -> None:
     assert why in action_refusal(permit, call, LATER)
     assert action_refusal(permit, call, LATER)
+
+
+def test_a_request_without_a_digest_is_for_any_content() -> None:
+    assert action_refusal(a_permit(ACTION), a_call(digest=RUNS), LATER) == ""
 
 
 def test_t47_a_retried_call_is_covered_by_the_use_that_it_has() -> None:

@@ -184,7 +184,7 @@ def disapproval(permit: Request, hands: Hands, *, authors_unknown: bool = False)
     result = tally(permit, stages, [vote for vote in votes if not hands.approved(vote)])
     if _taken_back(result):
         return "was taken back"
-    if not stages or result.complete:
+    if result.complete:
         return ""
     own = sorted({vote.reviewer.username for vote in votes if hands.approved(vote)})
     if own:
