@@ -116,6 +116,7 @@ async def test_t44_what_an_account_may_do_is_not_known_yet() -> None:
     assert (await scene.create(a_pod(volumes=[]))).decision == "NotGated"
     scene.power = Risk(RiskLevel.CRITICAL)
     assert "ServiceAccountPower:Critical (spec.serviceAccountName=agent)" in (await scene.create(a_pod())).message
+    assert (await Scene(power=None).create(a_pod())).decision == "Refused", "no gate asks for it"
 
 
 async def test_t63_a_gate_that_can_not_be_read_may_concern_every_pod() -> None:
@@ -265,3 +266,19 @@ async def test_a_person_who_makes_a_pod_for_themselves_is_no_agent() -> None:
     scene = Scene()
     assert (await scene.create(a_pod("other"))).decision == "NotGated"
     assert not (await scene.create(a_pod("other"), a_person("shop/agent"))).allowed
+
+
+async def test_t69_a_controller_that_makes_a_pod_without_an_owner_may_make_it_for_an_agent() -> None:
+    scene = Scene(policies=ASKS)
+    assert (await scene.create(a_pod("other"), REPLICA_SETS_OWN)).decision == "Refused"
+    assert [getattr(cause.grant, "authors_unknown", False) for cause in scene.causes] == [True]
+
+
+async def test_a_pod_that_names_no_account_is_one_of_the_default_account() -> None:
+    gate = workloads("shop", agents=("/default",), privileges=("HostPathVolumes",))
+    scene = Scene(policies=[a_gate("gate", gate)])
+    nameless = a_pod()
+    del nameless["spec"]["serviceAccountName"]
+    for pod in (nameless, a_pod(""), a_pod("default")):
+        assert (await scene.create(pod)).decision == "Refused"
+    assert (await scene.create(a_pod("other"))).decision == "NotGated"
