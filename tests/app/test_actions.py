@@ -168,6 +168,8 @@ def test_a_new_owner_is_a_deletion() -> None:
     status = operations_of(a_call(Operation.UPDATE, "persistentvolumeclaims/status", object=adopted))
     assert [(each.verb, each.subresource) for each in status] == [("update", "status"), ("delete", "")]
     assert len(operations_of(a_call(Operation.UPDATE, object=adopted, old=adopted))) == 1
+    for resource, count in (("namespaces/finalize", 2), ("deployments/scale", 1)):
+        assert len(operations_of(a_call(Operation.UPDATE, resource, object=adopted))) == count
 
 
 OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "live", "uid": "uid-of-live"}

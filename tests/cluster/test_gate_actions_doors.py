@@ -268,3 +268,17 @@ def test_t58_what_can_t_be_gated_is_refused_when_the_policy_is_written(shop: Ope
         done = shop.bed.kubectl_apply(json.dumps(body), check=False)
         assert done.returncode != 0, resource
         assert "can't be gated" in done.stderr
+
+
+def test_t58_a_false_owner_deletes_a_namespace_by_no_subresource(shop: Operated) -> None:
+    namespaces = {"verbs": ["delete"], "groups": [""], "resources": ["namespaces"], "names": [shop.namespace]}
+    shop.gate_actions(namespaces, namespaces=["default"])
+    path = f"/api/v1/namespaces/{shop.namespace}"
+    body: Json = shop.bed.request("GET", path).json
+    owner = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "name": "none", "uid": str(uuid.uuid4())}
+    adopted = {**body, "metadata": {**body["metadata"], "ownerReferences": [owner]}}
+    for subresource in ("", "/status", "/finalize"):
+        answer = shop.bed.request("PUT", f"{path}{subresource}", adopted)
+        assert answer.status == 403, answer.message
+        assert f"delete namespaces {shop.namespace}" in answer.message
+    assert shop.bed.request("PUT", f"{path}/finalize", body).status == 200, "it has the owners that it had"

@@ -11,6 +11,11 @@ PROXIES: Final = frozenset({"pods/proxy", "services/proxy"})
 """Whose names are more than the object's."""
 
 
+def owner_targets(resource: str) -> tuple[str, ...]:
+    """Where an object's owners can be written: itself, or a subresource whose write takes metadata along."""
+    return (resource, f"{resource}/status", *(("namespaces/finalize",) if resource == "namespaces" else ()))
+
+
 def covers(pattern: ActionPattern, action: ActionGrant) -> bool:
     """Whether all that a policy gives fits: verb, group, resource with its subresource, and name.
 

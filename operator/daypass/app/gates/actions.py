@@ -7,7 +7,7 @@ from daypass.app.gates.conditions import Condition, within
 from daypass.app.gates.people import CALLER, CALLERS_GROUPS, NOWHERE, People
 from daypass.domain import names
 from daypass.domain.action_gates import ANONYMOUS, COMPONENTS, KUBE_SYSTEM_ACCOUNTS
-from daypass.domain.action_patterns import PROXIES
+from daypass.domain.action_patterns import PROXIES, owner_targets
 from daypass.domain.policy import ActionGate
 
 OPERATIONS: Final = {"create": "CREATE", "update": "UPDATE", "delete": "DELETE", "connect": "CONNECT"}
@@ -40,7 +40,7 @@ def rules(gate: ActionGate) -> list[dict[str, Any]]:
     found = [_rule(gate, [OPERATIONS[verb] for verb in OPERATIONS if verb in pattern.verbs], sorted(pattern.resources))]
     if "delete" in pattern.verbs:
         whole = sorted(one for one in pattern.resources if "/" not in one)
-        added = [one for name in whole for one in (name, f"{name}/status")]
+        added = [one for name in whole for one in owner_targets(name)]
         unlisted = [one for one in added if "update" not in pattern.verbs or one not in pattern.resources]
         found += [_rule(gate, ["UPDATE"], unlisted)] if unlisted else []
     return found

@@ -13,6 +13,7 @@ from daypass.app.digests import deletion_digest, object_digest
 from daypass.app.ports import Canonical, Json
 from daypass.domain import content_facts, names, operation_facts
 from daypass.domain.action_gates import BindingSubject, Operation
+from daypass.domain.action_patterns import owner_targets
 from daypass.domain.json_values import member, text
 from daypass.domain.object_content import has_generated_name
 from daypass.domain.permits import ActionCall
@@ -54,7 +55,7 @@ def operations_of(call: Call) -> tuple[Operation, ...]:
     garbage collector deletes the object in the place of whoever wrote it.
     """
     one = _operation(call, _VERBS[call.operation])
-    if call.operation is Verb.UPDATE and call.subresource in {"", "status"} and _adopted(call):
+    if call.operation is Verb.UPDATE and call.resource in owner_targets(call.plural) and _adopted(call):
         return (one, replace(_operation(call, "delete"), subresource=""))
     return (one,)
 
