@@ -202,6 +202,7 @@ def test_policies_of_the_api_server_compile_without_a_warning(bare_cluster: Bed)
         "daypass-dead-man-pods",
         "daypass-gates-bounds",
         "daypass-holds",
+        "daypass-holds-labels",
         "daypass-holds-status",
         "daypass-labelled-objects",
         "daypass-operator-bounds",

@@ -156,6 +156,23 @@ def test_t53_a_gate_without_the_label_is_guarded_alike(bare_cluster: Bed, namesp
     assert held["metadata"]["name"] != pod["metadata"]["name"]
 
 
+@pytest.mark.parametrize("who", ["alice", "admin"])
+def test_t57_no_pod_that_does_not_wait_has_the_label(bare_cluster: Bed, namespace: str, held: Json, who: str) -> None:
+    """It would look as if somebody had let it go, and nobody could take the label off again."""
+    pod = stored(bare_cluster, a_pod(namespace, THEIRS, name="free"))
+    label = {"metadata": {"labels": {"daypass.dev/held": "true"}}}
+    for subresource in ("", "status"):
+        answer = bare_cluster.request("PATCH", at(pod, subresource), label, user=who)
+        assert answer.status == 403, answer.message
+        assert "leave the label out" in answer.message
+    born = a_pod(namespace, OURS, name="born")
+    del born["spec"]["schedulingGates"]
+    answer = bare_cluster.request("POST", path_of("pods", namespace), born, user=who)
+    assert "leave the label out" in answer.message
+    report = {"status": {"message": "seen"}}
+    assert bare_cluster.request("PATCH", at(held, "status"), report, user=who).status == 200
+
+
 def test_t53_the_rest_of_a_held_pod_is_as_ever(bare_cluster: Bed, held: Json) -> None:
     """Others take off their own gates, label, annotate, report on and delete it."""
     for body in (
