@@ -66,6 +66,7 @@ def test_warnings_fit_a_line() -> None:
     long = _demand(*(f"HostPathVolumes:/{'x' * 50}/{n}" for n in range(9)), policy="p" * 60)
     facts = _facts(LOGS, name="n" * 253)
     told = (*messages.early([long], "Job " + "j" * 253), *messages.warnings([long], facts))
+    assert len(messages.told_below("Deployment " + "d" * 253, "ReplicaSet", "n" * 63)) == 120
     for warning in (*told, messages.held("daypass-0123456789-10", facts, [long])):
         assert 60 < len(warning) <= 120
         assert "HostPathVol" in warning
@@ -74,6 +75,9 @@ def test_warnings_fit_a_line() -> None:
 def test_a_warning_says_whose_it_is_what_becomes_of_it_and_why() -> None:
     assert messages.early([_demand("HostPorts", hold=True)], "Job report") == (
         "Job report: its pods wait for an approval of HostPorts (policy gate)",
+    )
+    assert messages.early([_demand("HostPorts", hold=True)], "Job report", "ask-1") == (
+        "Job report: its pods, unless ask-1 is for them, wait for an approval of HostPorts (policy gate)",
     )
     assert messages.early([_demand("HostPorts")], "Job report") == (
         "Job report: its pods need an approved request for HostPorts (policy gate)",

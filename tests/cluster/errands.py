@@ -54,7 +54,7 @@ class Errand:
 
     def ask(self, name: str, user: str = "alice", seconds: int = 60, role: Json | None = None, **spec: Any) -> str:  # noqa: ANN401 - fields of spec
         """Make a request; its uid."""
-        what = {} if "rules" in spec else {"role": role or VIEW}
+        what = {} if {"rules", "workload"}.intersection(spec) else {"role": role or VIEW}
         body = {
             "apiVersion": "daypass.dev/v1alpha1",
             "kind": "AccessRequest",

@@ -99,7 +99,9 @@ def test_t43_a_workload_is_told_early_what_its_pods_will_need(shop: Gated, plura
     policy = shop.gate(on_missing=on_missing)
     done, warnings = _create(shop, a_workload(plural, "it"))
     assert done
-    assert len(warnings) == 1
+    below = plural in {"deployments", "cronjobs"} and on_missing == "Deny"
+    assert len(warnings) == 1 + below
+    assert not below or warnings[1].endswith(f"how to ask: kubectl get events -n {shop.namespace}")
     assert ": its pods " in warnings[0]
     assert f"(policy {policy})" in warnings[0]
     assert "HostPathVolumes:/var/log" in warnings[0]
@@ -109,6 +111,27 @@ def test_t43_a_workload_is_told_early_what_its_pods_will_need(shop: Gated, plura
     assert warnings == []
     done, warnings = _create(shop, a_workload(plural, "hers", a_spec("plain", **HOST_PATH)))
     assert (done, warnings) == (True, [])
+
+
+@pytest.mark.parametrize("on_missing", ["Deny", "Hold"])
+def test_t43_a_workload_that_is_covered_already_is_told_nothing(shop: Gated, on_missing: str) -> None:
+    shop.gate(on_missing=on_missing)
+    workload = {"serviceAccountName": "agent", "privileges": ["HostPathVolumes"], "maxPods": 9}
+    shop.grant("exactly", workload={**workload, "podTemplateDigest": "0" * 64})
+    number = itertools.count()
+
+    def told() -> list[str]:
+        done, warnings = _create(shop, a_workload("jobs", f"job-{next(number)}"))
+        assert done
+        return warnings
+
+    def unless() -> str:
+        (said,) = told()
+        return said if "its pods, unless exactly is for them, " in said else ""
+
+    assert "HostPathVolumes:/" in shop.bed.wait_until(unless)
+    shop.grant("any", workload=workload)
+    assert shop.bed.wait_until(lambda: told() == [], what="the webhook knows the other request")
 
 
 def test_a_mirror_pod_is_a_nodes_own_business(shop: Gated) -> None:

@@ -54,4 +54,4 @@ def gate_doors(needs: Gating) -> tuple[Decide, Decide]:
             actions=actions.decide,
         )
     )
-    return gate, holds(Holds(partial(holding.on_creation, needs=pod_gate), Workloads(inspection).decide))
+    return gate, holds(Holds(partial(holding.on_creation, needs=pod_gate), Workloads(inspection, permits).decide))

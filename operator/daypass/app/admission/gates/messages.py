@@ -55,13 +55,23 @@ def unholdable(facts: PodFacts, demands: Sequence[Demand], why: str) -> str:
     return shortened(f"{text}: {why}", MAX_MESSAGE)
 
 
-def early(demands: Iterable[Demand], whose: str) -> tuple[str, ...]:
-    """What the maker of a workload, such as ``Job report``, is told, a line for each policy that does more than record."""
+def early(demands: Iterable[Demand], whose: str, unless: str = "") -> tuple[str, ...]:
+    """What the maker of a workload, such as ``Job report``, is told, a line for each policy that does more than record.
+
+    ``unless`` is a request that covers its pods if they run what it is for.
+    """
+    who = f"its pods, unless {_short(unless)} is for them," if unless else "its pods"
     return tuple(
-        _line(f"{_short(whose)}: its pods {_FATES[demand.by.mode, demand.by.gate.on_missing]}", demand)
+        _line(f"{_short(whose)}: {who} {_FATES[demand.by.mode, demand.by.gate.on_missing]}", demand)
         for demand in demands
         if demand.by.mode is not GateMode.AUDIT
     )
+
+
+def told_below(whose: str, kind: str, namespace: str) -> str:
+    """Where the maker of a workload reads why its pods are refused, and how to ask: not in its own events."""
+    text = f"{_short(whose)}: see the events of its {kind} for how to ask: kubectl get events -n {namespace}"
+    return _cut(text, MAX_WARNING)
 
 
 def warnings(demands: Iterable[Demand], facts: PodFacts) -> tuple[str, ...]:

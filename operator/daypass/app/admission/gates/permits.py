@@ -12,7 +12,7 @@ from daypass.domain.matching import could_match
 from daypass.domain.permits import ActionCall, Hands
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import AppliedStage, Effect, Policy, Stage
-from daypass.domain.request import PolicyReference, Request
+from daypass.domain.request import PolicyReference, Request, WorkloadGrant
 from daypass.domain.review import Review
 
 _Refusal: TypeAlias = Callable[[Request], str]
@@ -62,6 +62,15 @@ class Permits:
         """Every request that covers a pod: where one has no pod left by the time it is used, the next may."""
         known = self.known.permits(pod.namespace)
         return _covering([one for one in known if permits.is_for_account(one, pod)], self._pod_refusal(pod, needed))
+
+    def for_template(self, pod: PodFacts, needed: Sequence[str]) -> Request | None:
+        """A request that covers the pods of a template, or would if they run what it is for.
+
+        What they run is told once they are there: its digest is not looked at. One without a digest goes first.
+        """
+        found = [one for one in self.known.permits(pod.namespace) if permits.is_for_account(one, pod)]
+        covering = [one for one in found if not self._pod_refusal(replace(pod, digest=_digest(one)), needed)(one)]
+        return min(covering, key=lambda one: bool(_digest(one)), default=None)
 
     def near_pod(self, pod: PodFacts, needed: Sequence[str]) -> str:
         """Why a request that is in force does not cover a pod, such as ``request a has no pod left of 3``, or empty."""
@@ -188,6 +197,11 @@ class Permits:
             and not policy.stages
             and could_match(policy, permit)
         )
+
+
+def _digest(permit: Request) -> str:
+    """Of what a request's pods run; empty where it is for any."""
+    return permit.grant.pod_template_digest if isinstance(permit.grant, WorkloadGrant) else ""
 
 
 def _covering(known: Sequence[Request], refusal: _Refusal) -> list[Request]:

@@ -1,23 +1,29 @@
 """Stamp who made and changed a workload, and say early what its pods will need (T55)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from daypass.app.admission.answer import INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.gates import messages
-from daypass.app.admission.gates.inspection import Inspection
+from daypass.app.admission.gates.inspection import Finds, Inspection, account_of
+from daypass.app.admission.gates.permits import Permits
 from daypass.app.owners import READABLE, controller_of
 from daypass.app.ports import Json
 from daypass.domain import names
 from daypass.domain.agents import is_by_agents
 from daypass.domain.authors import NOBODY, Authors, authors_from, fault, is_known_controller, joined, made_for
 from daypass.domain.expressions import UndecidedError
+from daypass.domain.gates import Demand, needed, of_mode, on_missing
 from daypass.domain.json_values import mapping, member
-from daypass.domain.policy import OwnerKind
+from daypass.domain.pod_facts import PodFacts
+from daypass.domain.policy import GateMode, OnMissing, OwnerKind
+from daypass.domain.request import WorkloadGrant
 
 _CRON_JOBS: Final = "cronjobs"
 _REPLICA_SETS: Final = "replicasets"
+_MAKES: Final = {"deployments": "ReplicaSet", "cronjobs": "Jobs"}
+"""What makes no pods itself, and what it makes: of a refused pod only the events of that tell."""
 _POINTER: Final = names.ANNOTATION_AUTHORS.replace("/", "~1")
 
 
@@ -26,6 +32,7 @@ class Workloads:
     """Judges what makes pods, as early as that: what stops anything is said of the pods (T43)."""
 
     inspection: Inspection
+    permits: Permits
 
     def decide(self, call: Call) -> Answer:
         """Stamp the authors, and warn of what the pods will need."""
@@ -51,7 +58,24 @@ class Workloads:
         if finds is None:
             return ()
         by_agents = [one for one in finds.open if is_by_agents(one.by.gate, authors, call.namespace)]
-        return messages.early((*finds.agents, *by_agents), _whose(call))
+        demands = (*finds.agents, *by_agents)
+        facts = _facts(call, pod, finds, authors)
+        return tuple(line for mode in GateMode for line in self._told(of_mode(demands, mode), facts, call))
+
+    def _told(self, demands: Sequence[Demand], facts: PodFacts, call: Call) -> tuple[str, ...]:
+        """What gates of one mode have to say; nothing where a request covers all that they name."""
+        if not demands:
+            return ()
+        permit = self.permits.for_template(facts, needed(demands))
+        grant = permit.grant if permit is not None else None
+        if isinstance(grant, WorkloadGrant) and not grant.pod_template_digest:
+            return ()
+        whose, below = _whose(call), _MAKES.get(call.plural, "")
+        told = messages.early(demands, whose, "" if permit is None else permit.name)
+        enforces = demands[0].by.mode is GateMode.ENFORCE
+        if below and enforces and on_missing(demands) is OnMissing.DENY:
+            return (*told, messages.told_below(whose, below, call.namespace))
+        return told
 
 
 def authors_after(call: Call) -> Authors | Answer:
@@ -81,6 +105,22 @@ def authors_after(call: Call) -> Authors | Answer:
         # Fail closed: an author who is left out could approve what they made (T55).
         return refuse("AuthorsUnrecordable", wrong)
     return authors
+
+
+def _facts(call: Call, pod: Json, finds: Finds, authors: Authors) -> PodFacts:
+    """Of the pods of a template, as far as they can be told before they are made."""
+    return PodFacts(
+        namespace=call.namespace,
+        name="",
+        uid="",
+        service_account=account_of(pod),
+        findings=finds.findings,
+        digest="",
+        authors=authors.usernames,
+        authors_unknown=authors.unknown,
+        owner=None,
+        caller=call.caller,
+    )
 
 
 def _whose(call: Call) -> str:
