@@ -28,7 +28,6 @@ class Scene:
     def __init__(self, most: int = 3) -> None:
         self.server = FakeServer()
         self.server.put(ACCESS_REQUESTS, "wipe", "shop", **self.contents("uid-of-wipe", most))
-        self.most = most
 
     @staticmethod
     def contents(uid: str, most: int = 3) -> dict[str, Any]:
@@ -64,7 +63,7 @@ class Scene:
         return [use["key"] for use in self.body["status"].get("uses", [])]
 
     async def reserve(self, uses: Uses, key: str, permit: Request | None = None) -> str:
-        return await uses.reserve(permit or self.permit(), a_use(key), self.most)
+        return await uses.reserve(permit or self.permit(), a_use(key))
 
 
 def a_use(key: str) -> Use:
@@ -99,11 +98,11 @@ async def test_t47_the_same_key_is_one_use_however_often_it_is_asked() -> None:
 
 
 async def test_a_key_of_the_moment_before_is_the_same_call() -> None:
-    scene = Scene()
+    scene = Scene(most=1)
     uses = scene.uses()
-    assert await uses.reserve(scene.permit(), a_use("x@1"), 1) == ""
-    assert await uses.reserve(scene.permit(), a_use("x@2"), 1, ("x@2", "x@1")) == ""
-    assert await uses.reserve(scene.permit(), a_use("x@3"), 1, ("x@3", "x@2")) == "has no use left of 1"
+    assert await uses.reserve(scene.permit(), a_use("x@1")) == ""
+    assert await uses.reserve(scene.permit(), a_use("x@2"), ("x@2", "x@1")) == ""
+    assert await uses.reserve(scene.permit(), a_use("x@3"), ("x@3", "x@2")) == "has no use left of 1"
     assert scene.keys == ["x@1"]
 
 
@@ -124,6 +123,18 @@ async def test_many_at_once_are_written_at_once() -> None:
     assert scene.server.count("patch", ACCESS_REQUESTS) <= 3
     assert scene.server.count("get", ACCESS_REQUESTS) == 0
     assert uses._writers == {}
+
+
+async def test_t47_who_was_told_that_none_is_left_has_none_written_though_one_is_given_back_meanwhile() -> None:
+    scene = Scene(most=2)
+    await scene.reserve(scene.uses(), "a")
+    stale = scene.permit()
+    given_back = {"metadata": {"resourceVersion": stale.version}, "status": {"uses": None}}
+    await scene.server.merge_patch(ACCESS_REQUESTS, "wipe", given_back, "shop", "status")
+    uses = scene.uses()
+    answers = await asyncio.gather(*(scene.reserve(uses, key, stale) for key in "bc"))
+    assert answers == ["", "has no use left of 2"]
+    assert scene.keys == ["b"]
 
 
 @pytest.mark.parametrize("replicas", [2, 5])

@@ -32,7 +32,6 @@ class _State:
 @dataclass(slots=True)
 class _Wanted:
     use: Use
-    limit: int
     same: Collection[str]
     answer: asyncio.Future[str]
 
@@ -71,25 +70,23 @@ class Uses:
                 return permit, ""
         told: list[str] = []
         for permit in covering:
-            why = await self.reserve(permit, use, permits.most_uses(permit), same)
+            why = await self.reserve(permit, use, same)
             if not why:
                 return permit, ""
             told.append(f"request {permit.name} {why}")
         return None, "; ".join(told)
 
-    async def reserve(self, permit: Request, use: Use, limit: int, same: Collection[str] = ()) -> str:
+    async def reserve(self, permit: Request, use: Use, same: Collection[str] = ()) -> str:
         """Reserve one use of a request; empty when it is reserved, else why not.
 
         Rule: where the key, or one in ``same``, is among the uses already, this is the same call once more, and costs
-        nothing (T47). Else there must be fewer than ``limit``, confirmed or not. Never call this on a dry run.
+        nothing (T47). Else there must be fewer than the request gives, confirmed or not. Never call this on a dry run.
         """
-        if _has(permit.record.uses, use, same):
-            return ""
         writer = self._writers.setdefault(permit.uid, _Writer(permit))
         if writer.task is None:
             writer.permit = permit
             writer.task = asyncio.create_task(self._write(writer))
-        wanted = _Wanted(use, limit, same, asyncio.get_running_loop().create_future())
+        wanted = _Wanted(use, same, asyncio.get_running_loop().create_future())
         writer.queue.append(wanted)
         return await wanted.answer
 
@@ -110,7 +107,7 @@ class Uses:
     async def _reserve(self, writer: _Writer, batch: Sequence[_Wanted]) -> None:
         for attempt in range(ATTEMPTS):
             state = self._newest(writer.permit)
-            uses = _with(state.uses, batch)
+            uses = _with(state.uses, batch, permits.most_uses(writer.permit))
             if uses == state.uses:
                 return
             try:
@@ -174,7 +171,7 @@ def _read(body: Json) -> Request:
     return replace(convert.request_from(body), version=body["metadata"]["resourceVersion"])
 
 
-def _with(stored: tuple[Use, ...], batch: Sequence[_Wanted]) -> tuple[Use, ...]:
+def _with(stored: tuple[Use, ...], batch: Sequence[_Wanted], limit: int) -> tuple[Use, ...]:
     """The uses and those that are wanted; who is there already, or finds none left, is told so at once."""
     uses = stored
     for one in batch:
@@ -184,8 +181,8 @@ def _with(stored: tuple[Use, ...], batch: Sequence[_Wanted]) -> tuple[Use, ...]:
             _tell([one], "")
         elif _has(uses, one.use, one.same):
             continue  # the same call twice at once: both wait for the one write
-        elif len(uses) >= one.limit:
-            _tell([one], f"has no use left of {one.limit}")
+        elif len(uses) >= limit:
+            _tell([one], f"has no use left of {limit}")
         else:
             uses = (*uses, one.use)
     return uses
