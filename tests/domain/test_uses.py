@@ -72,6 +72,7 @@ CASES = {
     "scaled": Case("update", CHANGED, Fate.SPENT, Fate.SPENT, CHANGE, "scale"),
     "a connection": Case("connect", THERE, Fate.SPENT, Fate.SPENT),
     "without a uid nothing can be shown": Case("create", NOWHERE, Fate.SPENT, Fate.SPENT, replace(USE, uid="")),
+    "nor by what has the name": Case("create", OTHER, Fate.SPENT, Fate.SPENT, replace(USE, uid="")),
 }
 
 
