@@ -2,8 +2,17 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
+from daypass.domain.json_values import member
 from daypass.domain.request import WorkloadGrant
+
+
+def gate_names(pod: Mapping[str, Any]) -> list[str]:
+    """The names of all that keeps a pod from being scheduled, ours among them, each in its place."""
+    gates = member(pod, "spec", "schedulingGates")
+    return [str(member(gate, "name")) for gate in gates] if isinstance(gates, list) else []
 
 
 def hold_mark(grant: WorkloadGrant) -> str:

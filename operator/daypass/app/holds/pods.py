@@ -1,14 +1,16 @@
 """The held pods that are known: those that wait with our scheduling gate for a request to be approved."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from sys import intern
-from typing import Any, Final
+from typing import Final
 
 from daypass.app.digests import pod_template_digest
+from daypass.app.owners import controller_of
 from daypass.app.ports import Canonical, Json
 from daypass.domain import names, privileges
+from daypass.domain.hold_marks import gate_names
 from daypass.domain.privileges import Finding
 from daypass.domain.request import OwnerReference
 
@@ -67,19 +69,11 @@ def held_pod_from(body: Json, canonical: Canonical) -> HeldPod:
         digest=intern(pod_template_digest(body, canonical)),
         findings=privileges.of_pod(body),
         labels=tuple(sorted((intern(key), intern(value)) for key, value in (metadata.get("labels") or {}).items())),
-        gates=tuple(intern(gate["name"]) for gate in spec.get("schedulingGates") or ()),
-        controller=controller_of(metadata),
+        gates=tuple(map(intern, gate_names(body))),
+        controller=_interned(controller_of(body)),
         mark=intern((metadata.get("annotations") or {}).get(names.ANNOTATION_HELD_FOR) or ""),
         deleting=metadata.get("deletionTimestamp") is not None,
     )
-
-
-def controller_of(metadata: Mapping[str, Any]) -> OwnerReference | None:
-    """The owner with ``controller: true``."""
-    found = next((one for one in metadata.get("ownerReferences") or () if one.get("controller") is True), None)
-    if found is None:
-        return None
-    return OwnerReference(intern(found["apiVersion"]), intern(found["kind"]), intern(found["name"]), found["uid"])
 
 
 class HeldPods:
@@ -154,6 +148,13 @@ class HeldPods:
             del kinds[pod.digest]
         if not kinds:
             del self._accounts[pod.account]
+
+
+def _interned(owner: OwnerReference | None) -> OwnerReference | None:
+    """The same, of which thousands of pods share the texts."""
+    if owner is None:
+        return None
+    return OwnerReference(intern(owner.api_version), intern(owner.kind), intern(owner.name), intern(owner.uid))
 
 
 def _ignore(_pod: HeldPod) -> None: ...

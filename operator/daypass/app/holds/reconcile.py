@@ -15,9 +15,10 @@ from daypass.app.holds.pods import HeldPod, HeldPods
 from daypass.app.holds.release import Release
 from daypass.app.holds.reservations import Reservations
 from daypass.app.holds.workloads import Workloads, is_made
-from daypass.app.ports import PODS, ApiError, ConflictError, Json, Objects
+from daypass.app.ports import PODS, ApiError, ConflictError, Objects
 from daypass.domain import names
 from daypass.domain.conditions import State, state_of
+from daypass.domain.hold_marks import gate_names
 from daypass.domain.request import Request
 from daypass.domain.uses import used_up
 
@@ -99,7 +100,7 @@ class PermitReconciler:
         if body is None or body["metadata"]["uid"] != pod.uid:
             waited = [one for one in self.requests.workloads(*pod.account, pod.digest) if is_pending(one)]
             return [f"{one.namespace}/{one.name}" for one in waited if await self.workloads.look(one)]
-        if _is_held(body):
+        if names.SCHEDULING_GATE in gate_names(body):
             # Found by no label any more, but still waiting: it goes with the others.
             self.pods.kept(pod)
         elif not self.pods.was_let_go(pod.uid) and not self._was_admitted(pod):
@@ -156,8 +157,3 @@ def is_pending(request: Request) -> bool:
     """Whether the request has not had its answer, or not begun."""
     state = state_of(request.record)
     return state is not State.ACTIVE and (state is None or not state.final)
-
-
-def _is_held(body: Json) -> bool:
-    gates = (body.get("spec") or {}).get("schedulingGates") or ()
-    return any(gate["name"] == names.SCHEDULING_GATE for gate in gates)

@@ -1,11 +1,12 @@
 """Hold a pod: keep it from being scheduled until its request is approved (T53, T54, T57)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from daypass.app.ports import Json
 from daypass.domain import names
+from daypass.domain.hold_marks import gate_names
 from daypass.domain.json_values import member
 
 _LABEL: Final = f"/metadata/labels/{names.LABEL_HELD.replace('/', '~1')}"
@@ -59,12 +60,6 @@ def held_of(pod: Json) -> Held:
         mark=str(member(pod, "metadata", "annotations", names.ANNOTATION_HELD_FOR) or ""),
         annotated=isinstance(member(pod, "metadata", "annotations"), Mapping),
     )
-
-
-def gate_names(pod: Json) -> Sequence[str]:
-    """The scheduling gates of a pod."""
-    gates = member(pod, "spec", "schedulingGates")
-    return [str(member(gate, "name")) for gate in gates] if isinstance(gates, list) else []
 
 
 def hold(pod: Json) -> tuple[Mapping[str, Any], ...]:
