@@ -30,3 +30,8 @@ def test_that_a_workload_is_gone_is_no_warning() -> None:
 
 def test_a_failure_is_a_warning() -> None:
     assert _told(State.FAILED, "no such role") == ("RequestFailed", "Failed: no such role", True)
+
+
+def test_what_a_person_did_is_said_once() -> None:
+    assert _told(State.REVOKED, "Revoked by bob.") == ("AccessEnded", "Revoked by bob.", False)
+    assert _told(State.DENIED, "Denied by bob: no") == ("AccessDenied", "Denied by bob: no", True)

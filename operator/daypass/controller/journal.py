@@ -8,6 +8,7 @@ from daypass.app.grants.journal import About
 from daypass.app.holds.workloads import GONE
 from daypass.app.ports import ACCESS_REQUESTS
 from daypass.domain.conditions import State
+from daypass.domain.wording import is_by_a_person
 from daypass.kube.events import Recorder
 from daypass.observe import metrics
 
@@ -52,7 +53,8 @@ class KubernetesJournal:
             # Nobody needs an answer any more: that is no failure to look into.
             self._publish(about, GONE, message.removeprefix(f"{GONE}: "), warning=False)
             return
-        note = f"{after.value}: {message}" if REASONS[after] != after.value else message
+        is_said = REASONS[after] == after.value or is_by_a_person(after, message)
+        note = message if is_said else f"{after.value}: {message}"
         self._publish(about, REASONS[after], note, warning=after in WARNINGS)
 
     def noted(self, about: About, reason: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, assert_never
 
+from daypass.domain.conditions import State
 from daypass.domain.permissions import Rule
 from daypass.domain.policy import Approvers
 from daypass.domain.request import ActionGrant, Grant, RoleGrant, RulesGrant, WorkloadGrant
@@ -14,7 +15,6 @@ JUDGED_ANEW: Final = (
 TWO_AT_LEAST: Final = "two people at least"
 AUTHORS_UNKNOWN: Final = "not everybody is known who had a hand in the workload"
 """Why (T69)."""
-_DENIED_BY: Final = "Denied by "
 _LONGEST: Final = 200
 _COLUMN: Final = 17
 """What is left of 80 characters for the column ACCESS of ``kubectl get``."""
@@ -28,16 +28,17 @@ def people(approvers: Approvers) -> str:
     return " or ".join([*groups, *users, *accounts]) or "nobody"
 
 
-def denial(message: str) -> str:
-    """How a denial reads after a request's name, given what Ready says: ``was denied by bob: no``."""
-    if is_by_a_person(message):
-        return f"was denied by {message.removeprefix(_DENIED_BY)}"
-    return f"was denied: {message}" if message else "was denied"
+def fate(state: State, message: str) -> str:
+    """How a state reads after a request's name, given what Ready says: ``was denied by bob: no``, ``is Expired: …``."""
+    if is_by_a_person(state, message):
+        return f"was {message[:1].lower()}{message[1:]}"
+    verdict = "was denied" if state is State.DENIED else f"is {state.value}"
+    return f"{verdict}: {message}" if message else verdict
 
 
-def is_by_a_person(message: str) -> bool:
-    """Whether a denial is a reviewer's, given what Ready says; else it is a policy's, or for want of one."""
-    return message.startswith(_DENIED_BY)
+def is_by_a_person(state: State, message: str) -> bool:
+    """Whether somebody's review brought a request there, given what Ready says: ``Denied by bob: no``."""
+    return message.startswith(f"{state.value} by ")
 
 
 def permission(rule: Rule) -> str:

@@ -14,7 +14,7 @@ from daypass.domain.conditions import State, state_of
 from daypass.domain.hold_marks import hold_mark
 from daypass.domain.plain_text import shortened
 from daypass.domain.request import Request, WorkloadGrant
-from daypass.domain.wording import JUDGED_ANEW, denial, is_by_a_person
+from daypass.domain.wording import JUDGED_ANEW, fate, is_by_a_person
 
 TOLD_AT_MOST: Final = 50
 """Pods of one request to which the same is said; their owner is always told."""
@@ -153,12 +153,12 @@ class PodEvents:
 
 def _stays(request: Request, state: State, said: str) -> str:
     """Why pods stay held after their request, and what can be done about it."""
-    told = shortened(said, LONGEST_WORD).removesuffix(".")
-    if state is not State.DENIED:
-        return f"Stays held: AccessRequest {request.name} is {state.value}: {told}. {JUDGED_ANEW}"
-    again = f"kubectl delete areq {request.name} -n {request.namespace}"
-    cure = f"To be asked again, change what it runs; or have the request deleted ({again}), then delete the pod."
-    return f"Stays held: AccessRequest {request.name} {denial(told)}. {cure if is_by_a_person(said) else JUDGED_ANEW}"
+    told = fate(state, shortened(said, LONGEST_WORD).removesuffix("."))
+    cure = JUDGED_ANEW
+    if state is State.DENIED and is_by_a_person(state, said):
+        again = f"kubectl delete areq {request.name} -n {request.namespace}"
+        cure = f"To be asked again, change what it runs; or have the request deleted ({again}), then delete the pod."
+    return f"Stays held: AccessRequest {request.name} {told}. {cure}"
 
 
 def _is_over(request: Request) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 from daypass.domain.conditions import State, state_of
 from daypass.domain.plain_text import shortened
 from daypass.domain.request import Request
-from daypass.domain.wording import denial
+from daypass.domain.wording import fate
 
 LONGEST_WORD: Final = 110
 """Of what was said with a denial, so that the way out has room behind it."""
@@ -30,9 +30,7 @@ def standing(request: Request) -> str:
         return f"request {request.name} was made and is being looked at: {_command('get', request)}"
     if state is State.AWAITING_APPROVAL and told.startswith(_WAITING):
         return f"request {request.name} waits for {told.removeprefix(_WAITING)}"
-    if state is State.DENIED:
-        return f"request {request.name} {denial(shortened(told, LONGEST_WORD))}"
-    return f"request {request.name} is {state.value}{f': {told}' if told else ''}"
+    return f"request {request.name} {fate(state, shortened(told, LONGEST_WORD) if state is State.DENIED else told)}"
 
 
 def refused_for_good(request: Request) -> str:
