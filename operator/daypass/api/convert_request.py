@@ -146,7 +146,7 @@ def _record(status: AccessRequestStatus) -> Record:
         ),
         policies=tuple(PolicyReference(intern(one.name), intern(one.uid), one.generation) for one in status.policies),
         stages=tuple(map(stage_of, status.stages)),
-        digest=status.digest,
+        digest=intern(status.digest),
         pending_deadline_time=status.pending_deadline_time,
         approved_time=status.approved_time,
         start_time=status.start_time,

@@ -44,7 +44,7 @@ def review_of(record: ReviewRecord) -> Review:
     return Review(
         version=record.version,
         request_uid=record.request_uid,
-        digest=record.digest,
+        digest=intern(record.digest),
         decision=ReviewDecision(record.decision),
         reviewer=Identity(
             intern(who.username),
@@ -53,7 +53,7 @@ def review_of(record: ReviewRecord) -> Review:
             {key: tuple(values) for key, values in who.extra.items()} or NO_EXTRA,
         ),
         time=record.time,
-        key_id=record.key_id,
+        key_id=intern(record.key_id),
         signature=record.signature,
         comment=record.comment,
         digest_confirmed=record.digest_confirmed,

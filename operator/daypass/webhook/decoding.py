@@ -51,8 +51,8 @@ def _as_written(body: bytes) -> Any:  # noqa: ANN401 - JSON as it came
     """The value of a body that is spelled as the API server spells JSON; None where it has to be looked at closely.
 
     Rule: what is decoded is encoded again, and must give the body to the last byte. An object that was decoded has each
-    key once, so the body has too. That takes a third of what it takes to compare the keys of each object, which is done where the
-    spelling differs.
+    key once, so the body has too. That takes a third of what it takes to compare the keys of each object, which is done
+    where the spelling differs.
     """
     try:
         found = orjson.loads(body)

@@ -88,6 +88,7 @@ def condensed(privileges: Iterable[str], limit: int = 64) -> tuple[str, ...]:
     return tuple(texts)
 
 
+@functools.lru_cache(maxsize=1024)
 def split(privilege: str) -> tuple[str, str]:
     """Control and value; the value is empty where there is none."""
     control, _, value = privilege.partition(":")
