@@ -157,7 +157,7 @@ class HoldScene(Scene):
         annotations = {} if authors is None else {names.ANNOTATION_AUTHORS: authors}
         return self.server.put(JOBS, name, "shop", metadata={"annotations": annotations})
 
-    def leave(
+    def workload(
         self,
         name: str = "daypass-1",
         *,

@@ -25,7 +25,7 @@ async def test_denial_is_told_to_the_pod_and_to_its_owner(scene: HoldScene) -> N
     scene.allow()
     job = scene.job()
     pod = scene.hold(owner=job)
-    scene.leave(pod=pod, owner=job)
+    scene.workload(pod=pod, owner=job)
     await scene.run("daypass-1")
     await scene.reconcile()
     scene.review(ReviewDecision.DENY, "daypass-1")
@@ -45,7 +45,7 @@ async def test_nothing_is_said_twice_however_often_a_patrol_comes_by(scene: Hold
     scene.allow()
     job = scene.job()
     pods = [scene.hold(f"pod-{number:02}", owner=job) for number in range(TOLD_AT_MOST + 10)]
-    scene.leave(pod=pods[0], owner=job)
+    scene.workload(pod=pods[0], owner=job)
     await scene.run("daypass-1")
     for _ in range(5):
         await scene.reconcile()
@@ -67,7 +67,7 @@ async def test_what_there_was_no_room_to_say_is_said_later(scene: HoldScene) -> 
     scene.allow()
     job = scene.job()
     pod = scene.hold(owner=job)
-    scene.leave(pod=pod, owner=job)
+    scene.workload(pod=pod, owner=job)
     await scene.run("daypass-1")
     scene.told.has_room = False
     await scene.reconcile()
@@ -80,7 +80,7 @@ async def test_what_there_was_no_room_to_say_is_said_later(scene: HoldScene) -> 
 async def test_silence_is_told_too(scene: HoldScene) -> None:
     scene.allow(limits={"pendingTimeoutSeconds": 60})
     pod = scene.hold()
-    body = scene.leave(pod=pod)
+    body = scene.workload(pod=pod)
     scene.requests.drop("shop/daypass-1", body["metadata"]["uid"])
     scene.body("daypass-1")["metadata"]["creationTimestamp"] = moment(NOW - timedelta(hours=1))
     scene.edited("daypass-1")
@@ -92,7 +92,7 @@ async def test_silence_is_told_too(scene: HoldScene) -> None:
 
 async def test_pods_whose_policy_was_deleted_hear_what_to_do(scene: HoldScene) -> None:
     scene.allow()
-    scene.leave(pod=scene.hold())
+    scene.workload(pod=scene.hold())
     await scene.run("daypass-1")
     scene.heard(APPROVAL_POLICIES, scene.server.remove(APPROVAL_POLICIES, "permits"), gone=True)
     await scene.run("daypass-1")
@@ -112,14 +112,14 @@ async def test_a_pod_for_which_there_is_no_request_hears_what_to_do(scene: HoldS
     scene.allow()
     pod = scene.hold()
     if others:
-        scene.leave("anything")
-        scene.leave("daypass-2", pod=pod, authors=("carol",))
+        scene.workload("anything")
+        scene.workload("daypass-2", pod=pod, authors=("carol",))
     assert [key async for key in scene.permits.patrol()] == []
     assert not scene.told.pods, "the news of its request may be on its way"
     for _ in range(3):
         assert [key async for key in scene.permits.patrol()] == []
     assert scene.told.pods == [("pod", "HoldContinues", f"Stays held: no AccessRequest is for it as it is now. {JUDGED_ANEW}")]  # fmt: skip
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     assert [key async for key in scene.permits.patrol()] == []
     assert len(scene.told.pods) == 1
 
@@ -128,8 +128,8 @@ async def test_denial_of_another_owners_request_is_nothing_to_the_pod(scene: Hol
     scene.allow()
     one, two = scene.job("one"), scene.job("two")
     pod = scene.hold(owner=one)
-    scene.leave("daypass-1", pod=pod, owner=one)
-    scene.leave("daypass-2", pod=pod, owner=two)
+    scene.workload("daypass-1", pod=pod, owner=one)
+    scene.workload("daypass-2", pod=pod, owner=two)
     for name in ("daypass-1", "daypass-2"):
         await scene.run(name)
     scene.review(ReviewDecision.DENY, "daypass-2")
@@ -146,7 +146,7 @@ async def test_pod_with_another_request_open_still_has_hope(scene: HoldScene) ->
     scene.allow()
     pod = scene.hold()
     for name in ("daypass-1", "daypass-2"):
-        scene.leave(name, pod=pod)
+        scene.workload(name, pod=pod)
         await scene.run(name)
     scene.review(ReviewDecision.DENY, "daypass-1")
     await scene.run("daypass-1")
@@ -164,14 +164,14 @@ async def test_what_another_request_can_not_give_keeps_no_pod_from_hearing_of_it
 ) -> None:
     """A request that a person made without a digest is for every pod of the ServiceAccount."""
     scene.allow(gate={"workloads": {"privileges": ["Baseline"], "onMissing": "Hold"}})
-    scene.leave("ahead", privileges=("Capabilities:NET_ADMIN",) if elses == "for something else" else (PRIVILEGE,))
+    scene.workload("ahead", privileges=("Capabilities:NET_ADMIN",) if elses == "for something else" else (PRIVILEGE,))
     await scene.run("ahead")
     if elses != "pending":
         await scene.active("ahead")
     if elses == "used up":
         scene.reserve("one", "one", "ahead")
         scene.reserve("two", "two", "ahead")
-    scene.leave(pod=scene.hold())
+    scene.workload(pod=scene.hold())
     await scene.run("daypass-1")
     await scene.reconcile()
     assert scene.told.pods[-1][1] == "Held"
@@ -187,7 +187,7 @@ async def test_what_another_request_can_not_give_keeps_no_pod_from_hearing_of_it
 async def test_deleted_request_is_told(scene: HoldScene) -> None:
     scene.allow()
     pod = scene.hold()
-    body = scene.leave(pod=pod)
+    body = scene.workload(pod=pod)
     await scene.run("daypass-1")
     entry = scene.requests.get("shop/daypass-1")
     assert entry is not None
@@ -209,7 +209,7 @@ async def admitted(
     """A pod was let go under a permit, and the permit has ended."""
     scene.allow(grant={"onExpiry": on_expiry})
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
     await scene.reconcile()
     assert not scene.held()
@@ -317,7 +317,7 @@ async def test_t36_pods_are_evicted_several_at_a_time_and_one_that_fails_keeps_n
     scene.allow(grant={"onExpiry": "Evict"})
     job = scene.job()
     pods = [scene.hold(f"p-{number:02}", owner=job) for number in range(60)]
-    scene.leave(pod=pods[0], owner=job, pods=60)
+    scene.workload(pod=pods[0], owner=job, pods=60)
     await scene.active()
     await scene.reconcile()
     scene.review(ReviewDecision.REVOKE, "daypass-1")
@@ -391,7 +391,7 @@ async def test_request_ends_with_its_workload(scene: HoldScene) -> None:
     scene.allow()
     job = scene.job()
     pod = scene.hold(owner=job)
-    scene.leave(pod=pod, owner=job)
+    scene.workload(pod=pod, owner=job)
     await scene.run("daypass-1")
     assert [key async for key in scene.permits.patrol()] == []
     scene.server.remove(JOBS, "work", "shop")
@@ -403,7 +403,7 @@ async def test_request_ends_with_its_workload(scene: HoldScene) -> None:
 async def test_t69_another_workload_of_that_name_is_not_it(scene: HoldScene) -> None:
     scene.allow()
     job = scene.job()
-    scene.leave(owner=job)
+    scene.workload(owner=job)
     await scene.run("daypass-1")
     scene.server.remove(JOBS, "work", "shop")
     scene.job()
@@ -424,7 +424,7 @@ async def test_what_cannot_be_looked_at_counts_as_there(scene: HoldScene, why: s
             scene.refuse("get", JOBS)
         else:
             scene.server.broken["get", JOBS.plural] = UnavailableError("no answer")
-    scene.leave(owner=job)
+    scene.workload(owner=job)
     await scene.run("daypass-1")
     assert [key async for key in scene.permits.patrol()] == []
 
@@ -437,7 +437,7 @@ async def test_bare_pod_that_goes_takes_its_request_along(scene: HoldScene, alik
         scene.hold("owned", owner=scene.job())
     elif alike == "of somebody else":
         scene.hold("other", authors=("bob",))
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.run("daypass-1")
     await scene.reconcile()
     scene.server.remove(PODS, "pod", "shop")
@@ -451,7 +451,7 @@ async def test_request_for_a_pod_that_was_refused_waits_on(scene: HoldScene) -> 
     scene.allow()
     pod = scene.hold(heard=False)
     scene.server.remove(PODS, "pod", "shop")
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.run("daypass-1")
     await scene.reconcile()
     assert [key async for key in scene.permits.patrol()] == []
@@ -460,7 +460,7 @@ async def test_request_for_a_pod_that_was_refused_waits_on(scene: HoldScene) -> 
 
 async def test_request_of_a_person_needs_no_workload_yet(scene: HoldScene) -> None:
     scene.allow()
-    body = copy.deepcopy(scene.leave("mine"))
+    body = copy.deepcopy(scene.workload("mine"))
     assert "owner" not in body["spec"]["workload"]
     await scene.active("mine")
 
@@ -468,7 +468,7 @@ async def test_request_of_a_person_needs_no_workload_yet(scene: HoldScene) -> No
 async def test_permit_in_force_outlives_its_workload(scene: HoldScene) -> None:
     scene.allow()
     job = scene.job()
-    scene.leave(owner=job)
+    scene.workload(owner=job)
     await scene.active()
     scene.server.remove(JOBS, "work", "shop")
     assert [key async for key in scene.permits.patrol()] == []

@@ -22,7 +22,7 @@ def scene() -> HoldScene:
 
 async def test_a_pod_waits_and_goes_when_its_request_is_approved(scene: HoldScene) -> None:
     pod = scene.hold(gates=("example.dev/quota", names.SCHEDULING_GATE))
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.run("daypass-1")
     await scene.reconcile()
     assert scene.held()
@@ -42,7 +42,7 @@ async def test_no_more_pods_than_it_has_go_and_the_first_go_first(scene: HoldSce
     pod = scene.hold("a")
     for name in "bcd":
         scene.hold(name)
-    scene.leave(pod=pod, pods=2, owner=None)
+    scene.workload(pod=pod, pods=2, owner=None)
     await scene.active()
     for _ in range(3):
         await scene.reconcile()
@@ -53,7 +53,7 @@ async def test_no_more_pods_than_it_has_go_and_the_first_go_first(scene: HoldSce
 
 async def test_pods_that_come_later_go_under_the_same_request(scene: HoldScene) -> None:
     first = scene.hold("first")
-    scene.leave(pod=first)
+    scene.workload(pod=first)
     await scene.active()
     await scene.reconcile()
     scene.hold("second")
@@ -73,7 +73,7 @@ async def test_pods_of_others_stay(scene: HoldScene, other: str) -> None:
         scene.hold("other", owner=scene.job("other"))
     else:
         scene.hold("other")
-    scene.leave(pod=pod, owner=own, pods=9)
+    scene.workload(pod=pod, owner=own, pods=9)
     await scene.active()
     await scene.reconcile()
     assert not scene.held("own-1")
@@ -81,7 +81,7 @@ async def test_pods_of_others_stay(scene: HoldScene, other: str) -> None:
 
 
 async def test_uses_of_pods_that_wait_are_in_the_write_that_begins_the_permit(scene: HoldScene) -> None:
-    scene.leave(pod=scene.hold(), pods=1)
+    scene.workload(pod=scene.hold(), pods=1)
     await scene.run("daypass-1")
     scene.review(name="daypass-1")
     scene.server.calls.clear()
@@ -97,8 +97,8 @@ async def test_t55_pods_that_wait_are_judged_by_the_stages_of_the_write_that_beg
     scene: HoldScene,
 ) -> None:
     pod = scene.hold(authors=("bob",))
-    scene.leave(pod=pod, authors=("bob",))
-    scene.leave("mine", pod=pod)
+    scene.workload(pod=pod, authors=("bob",))
+    scene.workload("mine", pod=pod)
     await scene.run("mine")
     scene.review(name="mine")
     scene.policies.unreadable["other"] = "spec.novel is not known"
@@ -115,8 +115,8 @@ async def test_many_owners_do_not_delay_the_first_pods_that_go(scene: HoldScene)
     jobs = [scene.job(f"job-{number}") for number in range(OWNERS_AT_ONCE + 3)]
     pods = [scene.hold(f"pod-{number:03}", owner=job) for number, job in enumerate(jobs)]
     for number, job in enumerate(jobs):
-        scene.leave(f"daypass-{number}", pod=pods[number], owner=job)
-    scene.leave("mine", pods=100)
+        scene.workload(f"daypass-{number}", pod=pods[number], owner=job)
+    scene.workload("mine", pods=100)
     await scene.active("mine")
     assert scene.server.count("get", JOBS) == OWNERS_AT_ONCE, "no more of them are read before it begins"
     assert len(scene.uses("mine")) == OWNERS_AT_ONCE
@@ -133,7 +133,7 @@ async def test_owners_of_pods_that_were_held_for_something_else_are_not_read(sce
     pod = scene.hold(owner=own)
     for number in range(3):
         scene.hold(f"forged-{number}", owner=scene.job(f"other-{number}"), authors=("mallory",))
-    scene.leave(pod=pod, owner=own)
+    scene.workload(pod=pod, owner=own)
     await scene.active()
     await scene.reconcile()
     assert not scene.held()
@@ -145,7 +145,7 @@ async def test_only_who_has_pods_refused_is_told_how_to_hurry_their_controller(s
     annotations = {names.ANNOTATION_AUTHORS: "alice"}
     owner = scene.server.put(DEPLOYMENTS, "web", "shop", metadata={"annotations": annotations})
     pod = scene.hold(owner=owner, heard=held)
-    scene.leave(pod=pod, owner=owner)
+    scene.workload(pod=pod, owner=owner)
     await scene.active()
     hint = "kubectl annotate deployment web"
     assert (hint in scene.message("daypass-1")) is not held
@@ -159,7 +159,7 @@ async def test_only_who_has_pods_refused_is_told_how_to_hurry_their_controller(s
 
 async def test_permit_begins_though_the_owners_of_its_pods_cannot_be_read(scene: HoldScene) -> None:
     job = scene.job()
-    scene.leave("mine", pod=scene.hold(owner=job))
+    scene.workload("mine", pod=scene.hold(owner=job))
     scene.server.broken["get", JOBS.plural] = UnavailableError("no answer")
     await scene.active("mine")
     with pytest.raises(UnavailableError):
@@ -171,7 +171,7 @@ async def test_permit_begins_though_the_owners_of_its_pods_cannot_be_read(scene:
 @pytest.mark.parametrize("point", ["uses", "gate"])
 async def test_t37_killed_between_uses_and_gate_costs_no_second_use(scene: HoldScene, point: str) -> None:
     pod = scene.hold(heard=point == "gate")
-    scene.leave(pod=pod, pods=1)
+    scene.workload(pod=pod, pods=1)
     await scene.active()
     if point == "uses":
         scene.pods.heard(None, pod)  # so that its use is not part of the write that began the permit
@@ -190,7 +190,7 @@ async def test_t37_killed_between_uses_and_gate_costs_no_second_use(scene: HoldS
 
 async def test_t37_without_a_use_to_write_the_request_is_read_live_first(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
     scene.server.broken["patch", PODS.plural] = UnavailableError("killed")
     with pytest.raises(UnavailableError):
@@ -204,7 +204,7 @@ async def test_t37_without_a_use_to_write_the_request_is_read_live_first(scene: 
 @pytest.mark.parametrize("late", [False, True], ids=["waited", "came later"])
 async def test_t34_revoked_at_the_same_moment_lets_nothing_go(scene: HoldScene, *, late: bool) -> None:
     pod = scene.hold(heard=not late)
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
     if late:
         scene.pods.heard(None, pod)
@@ -218,7 +218,7 @@ async def test_t34_revoked_at_the_same_moment_lets_nothing_go(scene: HoldScene, 
 
 async def test_t34_request_deleted_unheard_lets_nothing_go(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
     scene.server.remove(ACCESS_REQUESTS, "daypass-1", "shop")
     await scene.reconcile()
@@ -227,7 +227,7 @@ async def test_t34_request_deleted_unheard_lets_nothing_go(scene: HoldScene) -> 
 
 async def test_pod_that_changed_meanwhile_goes_only_if_it_is_the_same_that_runs(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
 
     def scheduler() -> None:
@@ -260,7 +260,7 @@ async def test_pod_that_changed_as_its_request_ended_is_not_forgotten(
     scene: HoldScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
 
     def too_late() -> None:
@@ -279,7 +279,7 @@ async def test_pod_that_changed_as_its_request_ended_is_not_forgotten(
 async def test_t55_an_author_who_approved_does_not_count(scene: HoldScene) -> None:
     job = scene.job(authors="alice")
     pod = scene.hold(owner=job)
-    scene.leave(pod=pod, owner=job)
+    scene.workload(pod=pod, owner=job)
     await scene.active()
     scene.job(authors="alice\nbob")  # bob changed the template, and back, after the request was made
     await scene.reconcile()
@@ -291,7 +291,7 @@ async def test_t55_an_author_who_approved_does_not_count(scene: HoldScene) -> No
 async def test_t69_what_nobody_stamped_wants_two_people(scene: HoldScene) -> None:
     job = scene.job(authors=None)
     pod = scene.hold(owner=job)
-    scene.leave(pod=pod, owner=job)
+    scene.workload(pod=pod, owner=job)
     await scene.active()
     await scene.reconcile()
     assert scene.held()
@@ -304,9 +304,9 @@ async def test_request_of_a_person_must_name_what_the_gates_want_to_know_of(scen
     scene.policy("permits", match=scene.policies.body("permits")["spec"]["match"], approvals=[scene.team(2)])  # type: ignore[index]
     job = scene.job()
     pod = scene.hold(owner=job)
-    scene.leave("daypass-1", pod=pod, owner=job)
-    scene.leave("less", pod=pod, privileges=("HostPorts:80",))
-    scene.leave("enough", pod=pod)
+    scene.workload("daypass-1", pod=pod, owner=job)
+    scene.workload("less", pod=pod, privileges=("HostPorts:80",))
+    scene.workload("enough", pod=pod)
     for name in ("less", "enough"):
         await scene.run(name)
         for who in ("bob", "carol"):
@@ -326,9 +326,9 @@ async def test_t55_under_a_request_of_a_person_a_pod_goes_if_none_of_its_authors
 ) -> None:
     """Who made it says only the request that it was held for; without that nobody knows (T69)."""
     pod = scene.hold(authors=(author,))
-    scene.leave("mine", pod=pod)
+    scene.workload("mine", pod=pod)
     if author:
-        scene.leave("daypass-1", pod=pod, authors=(author,))
+        scene.workload("daypass-1", pod=pod, authors=(author,))
     await scene.active("mine")
     await scene.reconcile("mine")
     assert scene.held() == (author != "alice")
@@ -342,7 +342,7 @@ async def test_t55_a_pod_like_that_of_another_waits_for_its_own_request(scene: H
     job = scene.job() if owned else None
     first = scene.hold("d-alice", owner=job)
     scene.hold("d-bob", owner=job, authors=("alice", "bob") if owned else ("bob",))
-    scene.leave("daypass-1", pod=first, owner=job)
+    scene.workload("daypass-1", pod=first, owner=job)
     await scene.active()
     scene.server.remove(PODS, "d-alice", "shop")
     scene.pods.heard(first, None)
@@ -354,13 +354,13 @@ async def test_t55_a_pod_like_that_of_another_waits_for_its_own_request(scene: H
 async def test_t14_a_pod_that_needs_more_waits_for_the_request_that_names_it(scene: HoldScene) -> None:
     job = scene.job()
     first = scene.hold("first", owner=job)
-    scene.leave("daypass-1", pod=first, owner=job)
+    scene.workload("daypass-1", pod=first, owner=job)
     await scene.active()
     await scene.reconcile()
     assert not scene.held("first")
     more = (PRIVILEGE, "ServiceAccountPower:Critical")
     scene.hold("second", owner=job, privileges=more)
-    scene.leave("daypass-2", pod=first, owner=job, privileges=more)
+    scene.workload("daypass-2", pod=first, owner=job, privileges=more)
     await scene.run("daypass-2")
     await scene.reconcile()
     await scene.reconcile("daypass-2")
@@ -374,7 +374,7 @@ async def test_t14_a_pod_that_needs_more_waits_for_the_request_that_names_it(sce
 
 async def test_gate_that_the_api_server_keeps_is_told_and_tried_again(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
     scene.refuse("patch", PODS)
     with pytest.raises(ApiError):
@@ -388,7 +388,7 @@ async def test_gate_that_the_api_server_keeps_is_told_and_tried_again(scene: Hol
 async def test_five_hundred_pods_go_by_one_write_of_uses(scene: HoldScene) -> None:
     job = scene.job()
     pods = [scene.hold(f"p-{number:03}", owner=job) for number in range(500)]
-    scene.leave(pod=pods[0], owner=job, pods=500)
+    scene.workload(pod=pods[0], owner=job, pods=500)
     await scene.run("daypass-1")
     scene.review(name="daypass-1")
     scene.server.calls.clear()
@@ -403,7 +403,7 @@ async def test_five_hundred_pods_go_by_one_write_of_uses(scene: HoldScene) -> No
 
 async def test_endless_conflict_is_tried_again_later(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
     scene.server.broken["patch", PODS.plural] = ConflictError("again", 409)
     with pytest.raises(ConflictError):
@@ -416,7 +416,7 @@ async def test_endless_conflict_is_tried_again_later(scene: HoldScene) -> None:
 
 async def test_what_a_gone_controller_let_go_is_not_lost(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     await scene.active()
     await scene.reconcile()
     scene.again()
@@ -427,7 +427,7 @@ async def test_what_a_gone_controller_let_go_is_not_lost(scene: HoldScene) -> No
 
 async def test_t53_a_gate_that_somebody_else_took_off_is_noticed(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     body = scene.server.objects[PODS.plural, "shop", "pod"]
     body["spec"]["schedulingGates"] = []
     scene.pods.heard(pod, scene.seen(body))
@@ -438,7 +438,7 @@ async def test_t53_a_gate_that_somebody_else_took_off_is_noticed(scene: HoldScen
 
 async def test_a_label_that_somebody_took_off_does_not_hide_a_held_pod(scene: HoldScene) -> None:
     pod = scene.hold()
-    scene.leave(pod=pod)
+    scene.workload(pod=pod)
     body = scene.server.objects[PODS.plural, "shop", "pod"]
     del body["metadata"]["labels"][names.LABEL_HELD]
     scene.pods.heard(pod, None)

@@ -95,7 +95,7 @@ async def test_api_server_that_does_not_answer_changes_nothing(scene: HoldScene)
 
 async def test_pod_that_came_is_confirmed_and_one_that_did_not_is_given_back(scene: HoldScene) -> None:
     pod = scene.hold("came", gates=())
-    scene.leave("mine", pod=pod)
+    scene.workload("mine", pod=pod)
     await scene.active("mine")
     scene.reserve(pod.uid, "came", "mine", age=40)
     scene.reserve("nowhere", "did-not", "mine", age=40)

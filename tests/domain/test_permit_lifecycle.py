@@ -25,11 +25,11 @@ STAGE = AppliedStage("shop-run", a_stage("team", groups=("approvers",)))
 MINUTE = timedelta(minutes=1)
 END = NOON + 15 * MINUTE
 
-LEAVE = WorkloadGrant("agent", ("HostPathVolumes",), max_pods=2)
+WORKLOAD = WorkloadGrant("agent", ("HostPathVolumes",), max_pods=2)
 DELETION = ActionGrant("delete", "", "persistentvolumeclaims", "", "data", max_uses=2)
 
 
-def a_permit(grant: WorkloadGrant | ActionGrant = LEAVE, *, start: datetime | None = None) -> Request:
+def a_permit(grant: WorkloadGrant | ActionGrant = WORKLOAD, *, start: datetime | None = None) -> Request:
     return a_request(start=start).with_(grant=grant).build()
 
 
@@ -43,7 +43,7 @@ def findings(request: Request, *votes: Review, verdict: Verdict = Verdict.GOVERN
     return Findings(evaluation, tally(request, (STAGE,), votes), decided_at=NOON + MINUTE)
 
 
-def an_active(grant: WorkloadGrant | ActionGrant = LEAVE, *uses: Use) -> Request:
+def an_active(grant: WorkloadGrant | ActionGrant = WORKLOAD, *uses: Use) -> Request:
     request = a_permit(grant)
     earlier = replace(request.record, approved_time=NOON, start_time=NOON, expiration_time=END, uses=uses)
     told = conditions(Summary(State.ACTIVE, "", None, "Approved by bob."), earlier, 1, NOON)
@@ -88,7 +88,7 @@ PENDING = [
 ]
 
 
-@pytest.mark.parametrize("grant", [LEAVE, DELETION], ids=["workload", "action"])
+@pytest.mark.parametrize("grant", [WORKLOAD, DELETION], ids=["workload", "action"])
 @pytest.mark.parametrize("case", PENDING, ids=lambda case: case.event)
 def test_pending(case: Case, grant: WorkloadGrant | ActionGrant) -> None:
     request = a_permit(grant)
@@ -113,7 +113,7 @@ def test_it_begins_when_it_is_written_down_and_lasts_its_full_time() -> None:
 def test_whose_controller_is_long_in_trying_again_is_told_how_to_make_it_try(kind: str, told: str) -> None:
     version, _, name = kind.partition(" ")
     owner = OwnerReference(version, name, "web", "uid-1") if name else None
-    request = replace(a_permit(replace(LEAVE, owner=owner)), name="daypass-0a1b2c3d4e" if kind else "ask")
+    request = replace(a_permit(replace(WORKLOAD, owner=owner)), name="daypass-0a1b2c3d4e" if kind else "ask")
     message = await_answer(request, Observed(), findings(request, APPROVE), NOON, None).message
     assert (f"kubectl annotate {told} -n shop --overwrite retry={request.name}" in message) is bool(told)
     assert message.endswith("Z.") is not bool(told)
@@ -162,7 +162,7 @@ HELD = [
     Held("the one use is spent", State.EXPIRED, an_active(replace(DELETION, max_uses=1), TWO[0]),
          message="Its one use is spent (UsedUp)."),
     Held("the last use is only reserved", State.ACTIVE, an_active(DELETION, TWO[0], a_use("2", confirmed=False))),
-    Held("all pods are in: they run on", State.ACTIVE, an_active(LEAVE, *TWO)),
+    Held("all pods are in: they run on", State.ACTIVE, an_active(WORKLOAD, *TWO)),
 ]  # fmt: skip
 
 

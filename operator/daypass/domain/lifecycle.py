@@ -3,7 +3,7 @@
 Three phases. Until it is granted a request is *pending*: policy and people decide. Once granted it is *held* until it
 ends; policies no longer matter. What has ended *rests*: final states are final. Each phase is one pure function.
 
-A permit (leave at admission) goes the same way without any object: it begins when status says so and ends by the
+A permit (a request for a workload or an action) goes the same way without any object: it begins when status says so and ends by the
 clock, so nothing can be taken away from it, and nothing of it is left behind.
 """
 
@@ -175,7 +175,7 @@ def hold(request: Request, observed: Observed, tally: Tally, drift: str, now: da
     if now >= end:
         return outcomes.expired(request, end, now)
     if request.permits:
-        return _leave(request, end, now)
+        return _in_force(request, end, now)
     job = observed.job
     if job is None or job.finished or job.found.deleting:
         if deadlines.ended_by_deadline(end, now):
@@ -186,7 +186,7 @@ def hold(request: Request, observed: Observed, tally: Tally, drift: str, now: da
     return _live(request, job, end, drift, now)
 
 
-def _leave(request: Request, end: datetime, now: datetime) -> Outcome:
+def _in_force(request: Request, end: datetime, now: datetime) -> Outcome:
     """A permit whose time runs: until every operation that it lets through has been done."""
     if used_up(request):
         return outcomes.used_up(request, now)

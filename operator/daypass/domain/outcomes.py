@@ -90,7 +90,7 @@ def expired(request: Request, end: datetime, now: datetime) -> Outcome:
 
 
 def used_up(request: Request, now: datetime) -> Outcome:
-    """Every operation that it gave leave for was done."""
+    """Every operation that it let through was done."""
     count = len(request.record.uses)
     message = f"{'Its one use is' if count == 1 else f'All its {count} uses are'} spent (UsedUp)."
     return _once_approved(ended(request, State.EXPIRED, message, now))

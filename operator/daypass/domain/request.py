@@ -37,7 +37,7 @@ class OwnerReference:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadGrant:
-    """Ask for leave to run pods with privileges: a permit at admission, for which nothing is made.
+    """Ask to run pods with privileges: a permit, for which nothing is made; admission goes by it.
 
     A privilege is ``CONTROL`` or ``CONTROL:VALUE`` (see ``privileges``); without a value it means every value.
     """
@@ -60,7 +60,7 @@ class WorkloadGrant:
 
 @dataclass(frozen=True, slots=True)
 class ActionGrant:
-    """Ask for leave to do one operation, ``max_uses`` times: a permit at admission, for which nothing is made."""
+    """Ask to do one operation, ``max_uses`` times: a permit, for which nothing is made; admission goes by it."""
 
     verb: str
     """create, update (patches too), delete or connect."""
@@ -194,5 +194,5 @@ class Request:
 
     @property
     def permits(self) -> bool:
-        """Whether this is leave at admission (workload, action), for which no object is made."""
+        """Whether this is for a workload or an action: admission goes by it, and no object is made."""
         return isinstance(self.grant, WorkloadGrant | ActionGrant)

@@ -39,7 +39,7 @@ class ObservedObject:
 
 
 def used_up(request: Request) -> bool:
-    """Whether every operation that an action request gives leave for is known to be done.
+    """Whether every operation that an action request lets through is known to be done.
 
     A workload request is never used up: its pods run on, and ``onExpiry: Evict`` would end them.
     """

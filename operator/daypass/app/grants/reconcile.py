@@ -121,7 +121,7 @@ class Reconciler:
     async def _hold(self, request: Request, version: str, current: Mapping[str, Any]) -> datetime | None:
         tally = await self.judge.standing(request)
         if request.permits:
-            # Leave at admission has no objects and no role: only reviews and the clock end it.
+            # A permit has no objects and no role: only reviews and the clock end it.
             outcome = hold(request, Observed(), tally, "", self.clock.now())
             return await self._carry_out(request, version, current, outcome, status.judged_before(current))
         drift = await drift_of(request, self.known, self.objects, self.judge)
