@@ -120,7 +120,9 @@ def test_t47_a_deletion_is_of_this_object_and_no_other_of_its_name() -> None:
     assert one(a_call(old=again)).asked.object_digest != digest
     adopted = {**CLAIM, "metadata": {**CLAIM["metadata"], "ownerReferences": [OWNER]}}
     call = a_call(Operation.UPDATE, object=adopted)
-    assert attempt(call, operations_of(call)[1], canonical_json, LATER).asked.object_digest == digest
+    deletion = attempt(call, operations_of(call)[1], canonical_json, LATER)
+    assert deletion.asked.object_digest == digest
+    assert deletion.findings == ("gives it other owners, so that the garbage collector may delete it",)
     assert one(a_call(old=None)).asked.object_digest == ""
 
 

@@ -98,6 +98,7 @@ def test_t69_what_a_controller_made_and_nobody_owns_has_authors_whom_nobody_know
     assert MADE.below("") == NOBODY_KNOWS
     assert Authors(("bob",), made_for="u-1").below("") == Authors(("bob",), unknown=True)
     assert Authors(("bob",)).below("") == Authors(("bob",))
+    assert Authors(("bob",)).below("u-1") == Authors(("bob",)), "bob made it, whoever owns it"
 
 
 def test_t69_what_a_controller_made_for_one_owner_is_not_anothers() -> None:
@@ -105,12 +106,19 @@ def test_t69_what_a_controller_made_for_one_owner_is_not_anothers() -> None:
     assert made_for("u-1") == MADE
     assert made_for("") == NOBODY_KNOWS
     assert MADE.and_of(Authors(made_for="u-2")).unknown
+    assert MADE.and_of(MADE) == MADE.and_of(NOBODY) == NOBODY.and_of(MADE) == MADE
+
+
+def test_t69_somebody_whom_nobody_recorded_stays_so_whoever_joins() -> None:
+    alice = Authors(("alice",))
+    assert alice.and_of(NOBODY_KNOWS) == NOBODY_KNOWS.and_of(alice) == Authors(("alice",), unknown=True)
+    assert not alice.and_of(Authors(("bob",))).unknown
 
 
 @pytest.mark.parametrize("username", ["a\nb", "a\rb", "?", "?a", "^a", "", "x" * 1025])
 def test_t55_a_name_that_would_read_as_another_is_not_recorded(username: str) -> None:
     assert fault(Authors((username,)))
-    assert not fault(Authors(("alice",)))
+    assert not fault(Authors(("alice", "x" * 1024)))
 
 
 def test_at_most_sixteen_authors() -> None:
