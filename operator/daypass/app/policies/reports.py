@@ -26,7 +26,7 @@ from daypass.domain.deadlines import floor
 from daypass.domain.expressions import Expressions
 from daypass.domain.gate_bounds import DEFAULT_BOUNDS, Bounds
 from daypass.domain.permissions import RoleReference, Rule
-from daypass.domain.policy import Policy
+from daypass.domain.policy import Effect, Policy
 from daypass.domain.request import Condition
 from daypass.domain.times import moment_from
 from daypass.domain.wording import permission
@@ -104,7 +104,7 @@ class Reports:
         unguarded = self._gate_fault(policy)
         if unguarded:
             found.append(("GateNotInForce", f"the gate is not in force: {unguarded}"))
-        if policy.match.grants is not None and policy.effect is policy.effect.ALLOW:
+        if policy.match.grants is not None and policy.effect is Effect.ALLOW:
             for role in policy.match.grants.roles:
                 if not await self._may_bind(role, policy):
                     found.append(("NotGrantable", f"Daypass may not bind {role.kind} {role.name}: see grantableRoles"))
