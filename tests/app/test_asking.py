@@ -260,6 +260,19 @@ async def test_t69_a_policy_for_one_author_lets_nobody_ask_for_what_others_made_
     assert (await scene.ask()).name == CAUSE.name()
 
 
+def test_a_request_in_brief_names_controls_alone() -> None:
+    ports = tuple(f"HostPorts:{port}" for port in range(1_000, 1_070))
+    cause = causes.in_brief(causes.of_pod(a_pod(*ports), ports))
+    spec = json.loads(Scene(policies=[PODS]).asking.drafts.paste(cause))["spec"]
+    assert spec["workload"]["privileges"] == ["HostPorts"]
+    assert spec["workload"]["podTemplateDigest"] == RUNS, "what runs is pinned all the same"
+    assert spec["reason"] == "Job nightly in shop"
+    narrow = Scene(policies=[a_policy(roles=(), privileges=("HostPorts:1*",))])
+    assert narrow.asking.drafts.paste(cause) == "", "no policy lets anybody ask for all of them"
+    operation = causes.of_action(a_call("delete persistentvolumeclaims data"))
+    assert causes.in_brief(operation) is operation
+
+
 async def test_what_no_policy_could_approve_is_not_asked_for() -> None:
     scene = Scene(policies=[a_policy(roles=(), privileges=("HostPorts",))])
     asked = await scene.ask()

@@ -28,7 +28,7 @@ def _demand(*privileges: str, policy: str = "gate", hold: bool = False, mode: Ga
 
 
 def test_a_refusal_says_what_where_who_asks_and_what_to_do() -> None:
-    text = messages.refusal(_facts(LOGS), [_demand(LOGS.text)], "", PASTE)
+    text = messages.refusal(_facts(LOGS), [_demand(LOGS.text)], "", [PASTE])
     assert text == (
         "pod web-1 of Deployment web in shop uses HostPathVolumes:/var/log (spec.volumes[0].hostPath):"
         " policy gate wants an approved request for that."
@@ -38,7 +38,7 @@ def test_a_refusal_says_what_where_who_asks_and_what_to_do() -> None:
 
 def test_a_refusal_of_several_policies_names_them() -> None:
     demands = [_demand(LOGS.text, policy=f"policy-{number}") for number in range(6)]
-    text = messages.refusal(_facts(LOGS, owner=""), demands, "request a is Denied: by bob", "")
+    text = messages.refusal(_facts(LOGS, owner=""), demands, "request a is Denied: by bob", ())
     assert "policies policy-0, policy-1, policy-2, policy-3 and 2 more want" in text
     assert text.endswith("; request a is Denied: by bob")
 
@@ -49,15 +49,22 @@ def test_a_refusal_fits_and_the_request_in_it_is_whole(count: int, length: int) 
     findings = [Finding("HostPathVolumes", f"/{n}/{'x' * length}", f"spec.volumes[{n}].hostPath") for n in range(count)]
     paste = json.dumps({"privileges": [each.text for each in findings]})
     facts = _facts(*findings, name="n" * 253, owner="o" * 253)
-    text = messages.refusal(facts, [_demand(*(each.text for each in findings))], "told " * 100, paste)
+    text = messages.refusal(facts, [_demand(*(each.text for each in findings))], "told " * 100, [paste])
     assert len(text) <= messages.MAX_MESSAGE
     found = re.search(r"echo '(.*)' \| kubectl", text)
+    assert text.endswith(". To ask: kubectl explain accessrequest.spec.workload") is (found is None)
     assert found is None or json.loads(found[1]) == json.loads(paste)
     assert "/0/" in text
 
 
+def test_a_refusal_shows_the_first_request_that_fits() -> None:
+    long, short = json.dumps({"reason": "x" * messages.MAX_MESSAGE}), json.dumps({"reason": "x"})
+    text = messages.refusal(_facts(LOGS), [_demand(LOGS.text)], "", [long, short])
+    assert f"To ask: echo '{short}' | kubectl create -f -" in text
+
+
 def test_t15_hidden_characters_are_spelled_out() -> None:
-    text = messages.refusal(_facts(LOGS, name="a\u202eb"), [_demand(LOGS.text)], "by \x1b[31mbob\n", "")
+    text = messages.refusal(_facts(LOGS, name="a\u202eb"), [_demand(LOGS.text)], "by \x1b[31mbob\n", ())
     assert "a\\u202eb" in text
     assert text.isprintable()
 

@@ -10,7 +10,7 @@ import pytest
 from bed import Bed
 from bed.install import NAMESPACE
 from cluster.errands import Json
-from cluster.gated import HOST_PATH, Gated, a_pod, a_spec, a_workload
+from cluster.gated import EVERYTHING, HOST_PATH, Gated, a_pod, a_spec, a_workload
 from cluster.operating import VOLUMES, Operated
 from cluster.replicas import Replicas, a_creation
 
@@ -248,6 +248,22 @@ def test_t16_what_a_policy_denies_at_once_makes_no_room_for_the_next(operated: O
         said = answer.message
     assert "20 requests made for alice within an hour wait, or were not approved" in said
     assert len(operated.made()) == 20
+
+
+def test_whoever_uses_many_privileges_is_shown_a_request_that_works_too(shop: Gated) -> None:
+    shop.gate(privileges=EVERYTHING)
+    ports = [{"containerPort": port, "hostPort": port} for port in range(1_000, 1_070)]
+    containers = [{"name": "it", "image": "registry.example/it:1", "ports": ports}]
+    body = a_pod("many", a_spec("agent", **HOST_PATH, hostPID=True, containers=containers))
+    message = shop.create("pods", body).message
+    text = message.partition("To ask: echo '")[2].partition("' | kubectl create -f -")[0]
+    assert text, message
+    told = shop.bed.kubectl("create", "-f", "-", "-o", "name", user="alice", input=text).stdout
+    made = told.strip().partition("/")[2]
+    shop.until(made, "AwaitingApproval")
+    shop.approve(made)
+    shop.until(made, "Active")
+    shop.bed.wait_until(lambda: shop.create("pods", body).status == 201, 10)
 
 
 def test_a_dry_run_asks_for_nothing(shop: Gated) -> None:

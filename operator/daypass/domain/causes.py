@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from daypass.domain import names
@@ -101,6 +101,17 @@ def of_action(call: ActionCall, findings: Sequence[str] = ()) -> Cause:
     whom = [grant.parties, grant.party_groups]
     cause = _hash("action", call.namespace, call.caller.username, asked, call.object_digest, whom)
     return Cause(cause, call.namespace, call.caller, grant, summary, f"{summary}{details}")
+
+
+def in_brief(cause: Cause) -> Cause:
+    """What a request in fewer words would ask for: a pod's privileges without their values, and no list of them.
+
+    Its digest pins what runs, so that nothing more is let through by that.
+    """
+    if not isinstance(cause.grant, WorkloadGrant):
+        return cause
+    grant = replace(cause.grant, privileges=condensed(cause.grant.privileges, 1))
+    return replace(cause, grant=grant, summary=cause.summary.partition(" uses ")[0])
 
 
 def _storable(people: Sequence[str]) -> tuple[str, ...]:

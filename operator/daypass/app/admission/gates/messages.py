@@ -18,6 +18,7 @@ _MOST_PRIVILEGES: Final = 400
 _LEAST_PRIVILEGES: Final = 16
 """Characters that privileges keep in a warning before its policy goes."""
 _LONGEST_NAME: Final = 40
+_BY_HAND: Final = ". To ask: kubectl explain accessrequest.spec.workload"
 _FATES: Final = {
     (GateMode.ENFORCE, OnMissing.HOLD): "wait for an approval of",
     (GateMode.ENFORCE, OnMissing.DENY): "need an approved request for",
@@ -27,21 +28,25 @@ _FATES: Final = {
 """What becomes of pods; where a gate only warns, what would."""
 
 
-def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, paste: str) -> str:
+def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, pastes: Sequence[str]) -> str:
     """Why a pod is refused: what it uses where, who asks for an approval, and how to get one.
 
-    ``told`` is what became of asking, or why what is approved does not cover it; ``paste`` the request that would
-    help, in one line, or empty. That is left out, not cut, where there is no room for it.
+    ``told`` is what became of asking, or why what is approved does not cover it; ``pastes`` are requests that would
+    help, each in one line, the best first. The first for which there is room is shown, none is ever cut, and where there
+    is no room it is said where to read how to ask.
     """
-    head = f"{_subject(facts)} uses {_places(facts, needed(demands))}: {_asking(demands)}"
-    hint = to_ask(paste) if paste else ""
+    wanted, asking = needed(demands), _asking(demands)
+    head = f"{_subject(facts)} uses {_places(facts, wanted)}: {asking}"
     text = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE * 2 // 5))))
-    if hint and len(text) + len(hint) + 2 > MAX_MESSAGE:
-        brief = f"{_subject(facts)} uses {_listed(needed(demands), MAX_MESSAGE // 5)}: {_asking(demands)}"
-        text = "; ".join(filter(None, (brief, shortened(escaped(told), MAX_MESSAGE // 6))))
-    if hint and len(text) + len(hint) + 2 <= MAX_MESSAGE:
-        return f"{text}. {hint}"
-    return shortened(text, MAX_MESSAGE)
+    if not pastes:
+        return shortened(text, MAX_MESSAGE)
+    head = f"{_subject(facts)} uses {_listed(wanted, MAX_MESSAGE // 5)}: {asking}"
+    brief = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE // 6))))
+    for hint in map(to_ask, pastes):
+        for whole in (f"{text}. {hint}", f"{brief}. {hint}"):
+            if len(whole) <= MAX_MESSAGE:
+                return whole
+    return f"{shortened(brief, MAX_MESSAGE - len(_BY_HAND))}{_BY_HAND}"
 
 
 def to_ask(paste: str) -> str:

@@ -214,26 +214,27 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
         text = messages.held(asked.name if asked is not None else "", facts, demands)
         return Answer(allowed=True, decision="Held", warnings=(text,), annotations=named)
     # Fail closed: a pod whose request was denied, or could not be made, would wait for nothing.
-    told, paste = _help(facts, wanted, cause, needs, asked, why)
+    told, pastes = _help(facts, wanted, cause, needs, asked, why)
     denied = asked is not None and asked.state is State.DENIED
-    answer = refuse("RequestDenied" if denied else "Refused", messages.refusal(facts, demands, told, paste))
+    answer = refuse("RequestDenied" if denied else "Refused", messages.refusal(facts, demands, told, pastes))
     return Answer(allowed=False, decision=answer.decision, message=answer.message, code=answer.code, annotations=named)
 
 
 def _help(
     facts: PodFacts, wanted: Sequence[str], cause: Cause, needs: PodGate, asked: Asked | None, why: str
-) -> tuple[str, str]:
+) -> tuple[str, tuple[str, ...]]:
     """What can be done for a pod: what became of asking, and the request to be made by hand where there is none."""
     if asked is not None and asked.name:
-        return asked.message, ""
+        return asked.message, ()
     earlier = needs.permits.earlier_for_pod(facts, wanted)
     if earlier.waits:
-        return "; ".join(filter(None, (earlier.told, why))), ""
+        return "; ".join(filter(None, (earlier.told, why))), ()
     if asked is not None:
         told = asked.message
     else:
         told = why or needs.permits.near_pod(facts, wanted) or needs.asking.drafts.hopeless(cause)
-    return "; ".join(filter(None, (earlier.told, told))), needs.asking.drafts.paste(cause)
+    pastes = dict.fromkeys(map(needs.asking.drafts.paste, (cause, causes.in_brief(cause))))
+    return "; ".join(filter(None, (earlier.told, told))), tuple(filter(None, pastes))
 
 
 def _admitted(facts: PodFacts, wanted: Sequence[str], case: _Case, needs: PodGate) -> list[Request]:
