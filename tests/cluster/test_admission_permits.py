@@ -47,6 +47,18 @@ def test_a_privilege_that_there_is_not_is_refused_with_a_hint(desk: Desk, privil
 
 
 @pytest.mark.parametrize(
+    ("group", "resource", "told"),
+    [
+        ("", "pvc", 'there is no resource pvc in the core group, ""; did you mean persistentvolumeclaims?'),
+        ("", "deployments", 'deployments are in group apps, not in the core group, ""'),
+    ],
+)
+def test_a_resource_that_there_is_not_is_refused_with_a_hint(desk: Desk, group: str, resource: str, told: str) -> None:
+    said = desk.ask(role=None, action={**DELETION, "group": group, "resource": resource})
+    assert said.reason == f"spec.action.resource: {told}"
+
+
+@pytest.mark.parametrize(
     "spec",
     [
         {"workload": {**WORKLOAD, "owner": OWNER}},

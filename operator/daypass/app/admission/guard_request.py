@@ -8,11 +8,11 @@ from daypass.api import convert
 from daypass.app.admission.answer import CONFLICT, INVALID, Answer, Call, Operation, allow, refuse
 from daypass.app.admission.knowledge import Knowledge
 from daypass.app.ports import Clock, Json
-from daypass.domain import names, privileges
+from daypass.domain import names, privileges, resources
 from daypass.domain.evaluation import World, refusal_at_admission
 from daypass.domain.expressions import Expressions
 from daypass.domain.json_values import member
-from daypass.domain.request import Request, RulesGrant, WorkloadGrant
+from daypass.domain.request import ActionGrant, Request, RulesGrant, WorkloadGrant
 from daypass.domain.times import rfc3339
 
 OWN_WORDS: Final = (
@@ -37,9 +37,9 @@ def guard_request(call: Call, needs: Guarding) -> Answer:
     """Judge a request on creation, and its metadata on update.
 
     Refused are finalizers and ownerReferences by anyone but the controller (T35), what only Daypass says of a request
-    (T55, T69), namespaces that are never granted (T21), privileges that there are not, a request equal to one that
-    still waits (T16), and one that breaks a limit of every policy that could match. All else is created; the
-    controller decides, and says in the object what it decided.
+    (T55, T69), namespaces that are never granted (T21), privileges and resources that there are not, a request equal
+    to one that still waits (T16), and one that breaks a limit of every policy that could match. All else is created;
+    the controller decides, and says in the object what it decided.
     The webhook's own calls, which make requests for what a gate refused, do not come here where the configuration is
     ours (``matchConditions``); where it is not, they are refused as anybody's would be.
     """
@@ -57,9 +57,9 @@ def guard_request(call: Call, needs: Guarding) -> Answer:
     except convert.MalformedError as error:
         # Fail closed: what can't be read can't be judged; the schema should have refused it.
         return refuse("Unreadable", str(error), INVALID)
-    unknown = _unknown_privileges(request)
+    unknown = _unknown(request)
     if unknown:
-        return refuse("UnknownPrivilege", unknown, INVALID)
+        return refuse("UnknownWord", unknown, INVALID)
     equal = needs.knowledge.equal_pending(request)
     if equal:
         return refuse("EqualPending", f"{equal} already asks for the same and waits for an answer", CONFLICT)
@@ -107,13 +107,16 @@ def _cause(body: Json | None) -> object:
     return member(body, "metadata", "labels", names.LABEL_CAUSE)
 
 
-def _unknown_privileges(request: Request) -> str:
-    """What is wrong with the privileges that are asked for; a request that no pod could use helps nobody."""
-    if not isinstance(request.grant, WorkloadGrant):
+def _unknown(request: Request) -> str:
+    """What is wrong with the privileges or the resource asked for; what no pod and no call could use helps nobody."""
+    grant = request.grant
+    if isinstance(grant, ActionGrant):
+        slip = resources.slip(grant.resource, [grant.group])
+        return f"spec.action.resource: {slip.message}" if slip is not None and slip.certain else ""
+    if not isinstance(grant, WorkloadGrant):
         return ""
     faults = [
-        (f"spec.workload.privileges[{at}]", privileges.fault_in_request(one))
-        for at, one in enumerate(request.grant.privileges)
+        (f"spec.workload.privileges[{at}]", privileges.fault_in_request(one)) for at, one in enumerate(grant.privileges)
     ]
     return "; ".join(f"{path}: {fault}" for path, fault in faults if fault)
 
