@@ -16,6 +16,7 @@ from daypass.domain.policy import OwnerKind, WorkloadGate
 Condition: TypeAlias = dict[str, str]
 
 _LABEL: Final = cel.quoted(names.LABEL_HELD)
+_HELD_FOR: Final = cel.quoted(names.ANNOTATION_HELD_FOR)
 _AUTHORS: Final = cel.quoted(names.ANNOTATION_AUTHORS)
 _MIRROR: Final = "'kubernetes.io/config.mirror'"
 _MANY_ANNOTATIONS: Final = 1000
@@ -111,7 +112,7 @@ _CHANGES_A_POD: Final = _condition(
         "object.spec != oldObject.spec",
         _obeyed_ones_change(),
         _changes(_mark("labels", _LABEL)),
-        _changes(_mark("annotations", _AUTHORS)),
+        _changes(_mark("annotations", _HELD_FOR)),
     ),
 )
 _TEMPLATE: Final = (
@@ -138,7 +139,7 @@ def _is_an_agents(gate: WorkloadGate) -> list[Condition]:
         _owned("has(owner.controller) && owner.controller", *map(_is_of_kind, gate.owner_kinds)),
         _labelled(gate.pod_labels),
         f"request.operation == 'UPDATE' && [oldObject].exists(it, {_mark('labels', _LABEL)} != []"
-        f" || {_mark('annotations', _AUTHORS)} != [])",
+        f" || {_mark('annotations', _HELD_FOR)} != [])",
     )
     return [_condition("may-be-an-agents", fitting)]
 
