@@ -108,6 +108,12 @@ async def test_the_request_says_who_what_and_why() -> None:
     assert convert.request_from(body).grant == CAUSE.grant
 
 
+async def test_a_policy_that_wants_a_ticket_is_not_waited_for() -> None:
+    asked = await Scene(policies=[PODS, replace(PODS, name="tickets", limits=Limits(ticket_pattern="^OPS-"))]).ask()
+    told = "can't be approved: policy tickets wants a ticket: ask yourself, with one"
+    assert asked.message == f"request {CAUSE.name()} was made and {told}"
+
+
 async def test_t56_a_flood_of_ten_thousand_makes_one_request_by_one_call() -> None:
     scene = Scene()
     answers = await asyncio.gather(*(scene.ask() for _ in range(5_000)))

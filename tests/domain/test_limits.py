@@ -1,5 +1,6 @@
 """What breaks a limit of a policy."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -40,6 +41,8 @@ def test_ticket() -> None:
     assert not broken(limits, a_request(ticket="OPS-1"))
     assert broken(limits, a_request(ticket="OPS-x"))
     assert broken(limits, a_request()) == ["policy p wants a ticket that fits ^OPS-[0-9]+$: set ticket"]
+    (told,) = broken(limits, replace(a_request(), name="daypass-1"))
+    assert told.endswith(": ask yourself, with a ticket"), "what Daypass asks for has none, and nobody could set it"
 
 
 def test_t19_a_ticket_pattern_that_is_none_decides_nothing() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from daypass.domain import names
 from daypass.domain.expressions import Expressions
 from daypass.domain.policy import Policy
 from daypass.domain.request import Request
@@ -41,7 +42,9 @@ def breaches(
     if limits.max_duration_seconds is not None and request.duration_seconds > limits.max_duration_seconds:
         texts.append(f"grants {limits.max_duration_seconds} seconds at most: set durationSeconds to that or less")
     if limits.ticket_pattern is not None and not expressions.matches(limits.ticket_pattern, request.ticket):
-        texts.append(f"wants a ticket that fits {limits.ticket_pattern}: set ticket")
+        # What Daypass makes itself never has one: whoever reads this must ask in their own name.
+        way = "ask yourself, with a ticket" if request.name.startswith(names.MADE_PREFIX) else "set ticket"
+        texts.append(f"wants a ticket that fits {limits.ticket_pattern}: {way}")
     if request.record.approved_time is None:
         texts += _counts(policy, request, _governed(policy, request, peers), now)
     return tuple(Breach(policy.name, f"policy {policy.name} {text}") for text in texts)

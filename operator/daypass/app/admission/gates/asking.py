@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
 from daypass.api import convert
-from daypass.app.admission.gates.drafts import Drafts, whom
+from daypass.app.admission.gates.drafts import Drafts, prospect
 from daypass.app.admission.gates.earlier_requests import refused_for_good, standing
 from daypass.app.ports import ACCESS_REQUESTS, AlreadyExistsError, ApiError, Clock, Objects
 from daypass.domain.causes import Cause
@@ -193,7 +193,7 @@ class Asking:
             try:
                 manifest = self.drafts.manifest(cause, name, allowing)
                 body = await self.objects.create(ACCESS_REQUESTS, manifest, cause.namespace)
-                told = f"request {name} was made and waits for {whom(allowing)}"
+                told = f"request {name} was made and {prospect(allowing)}"
                 return Asked(name, None, told, text(body, *_VERSION))
             except AlreadyExistsError:
                 found = await self._existing(cause, name)

@@ -126,10 +126,13 @@ class Drafts:
         return max(MIN_DURATION_SECONDS, min([LONGEST_SECONDS, *limits]))
 
 
-def whom(allowing: Sequence[Policy]) -> str:
-    """Whom the policies ask, as far as the request alone tells."""
+def prospect(allowing: Sequence[Policy]) -> str:
+    """What comes of a request that Daypass made under these policies, as far as the request alone tells."""
+    ticketed = [one.name for one in allowing if one.limits.ticket_pattern is not None]
+    if ticketed:
+        return f"can't be approved: policy {ticketed[0]} wants a ticket: ask yourself, with one"
     asked = [f"{people(stage.approvers)} (policy {one.name})" for one in allowing for stage in one.stages]
-    return " and ".join(dict.fromkeys(asked)) or f"policy {allowing[0].name}"
+    return f"waits for {' and '.join(dict.fromkeys(asked)) or f'policy {allowing[0].name}'}"
 
 
 def _nobody(cause: Cause) -> str:
