@@ -1,5 +1,6 @@
 """What a process pays for: generated models and kopf cost 55 and 59 MiB, so the paths that don't need them stay free."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,12 @@ async def test_kubeconfig_that_skips_verification_is_refused(tmp_path: Path) -> 
         await from_kubeconfig(path)
     with pytest.raises(ConnectionSettingsError, match="can't be used"):
         await from_kubeconfig(tmp_path / "missing")
+
+
+async def test_the_kubeconfig_that_is_named_is_the_one_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "elsewhere")
+    monkeypatch.setenv("KUBECONFIG", path)
+    with pytest.raises(ConnectionSettingsError, match=re.escape(f"kubeconfig {path} can't be used")):
+        await from_kubeconfig()

@@ -88,16 +88,17 @@ async def from_kubeconfig(path: Path | None = None, context: str = "") -> Connec
     from kubernetes.aio.client import Configuration  # noqa: PLC0415 - 55 MiB that in-cluster processes never need
     from kubernetes.aio.config import ConfigException, load_kube_config  # noqa: PLC0415
 
+    where = str(path or os.environ.get("KUBECONFIG") or "~/.kube/config")
     configuration = Configuration()
     try:
         loader = await load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=str(path) if path else None,
+            config_file=where,
             context=context or None,
             client_configuration=configuration,
             persist_config=False,
         )
     except (ConfigException, OSError, ValueError) as error:
-        text = f"The kubeconfig {path or '~/.kube/config'} can't be used: {error}"
+        text = f"The kubeconfig {where} can't be used: {error}"
         raise ConnectionSettingsError(text) from error
     if not configuration.verify_ssl:
         # Fail closed: decisions read from an unverified server, and a token sent to it, are anybody's.
