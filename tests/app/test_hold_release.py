@@ -327,6 +327,7 @@ async def test_t55_under_a_request_of_a_person_a_pod_goes_if_none_of_its_authors
     """Who made it says only the request that it was held for; without that nobody knows (T69)."""
     pod = scene.hold(authors=(author,))
     scene.workload("mine", pod=pod)
+    scene.workload("daypass-2", pod=pod, authors=("carol",))  # for a pod of hers that runs the same
     if author:
         scene.workload("daypass-1", pod=pod, authors=(author,))
     await scene.active("mine")
