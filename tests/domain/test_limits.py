@@ -41,7 +41,7 @@ def test_ticket() -> None:
     assert not broken(limits, a_request(ticket="OPS-1"))
     assert broken(limits, a_request(ticket="OPS-x"))
     assert broken(limits, a_request()) == ["policy p wants a ticket that fits ^OPS-[0-9]+$: set ticket"]
-    (told,) = broken(limits, replace(a_request(), name="daypass-1"))
+    (told,) = broken(limits, RequestBuilder(replace(a_request().build(), name="daypass-1")))
     assert told.endswith(": ask yourself, with a ticket"), "what Daypass asks for has none, and nobody could set it"
 
 
