@@ -18,6 +18,8 @@ _MOST_PRIVILEGES: Final = 400
 _LEAST_PRIVILEGES: Final = 16
 """Characters that privileges keep in a warning before its policy goes."""
 _LONGEST_NAME: Final = 40
+_BRIEFER: Final = (MAX_MESSAGE // 5, MAX_MESSAGE // 16)
+"""Characters for the privileges, and for what else is told, where room is needed for a request."""
 _BY_HAND: Final = ". To ask: kubectl explain accessrequest.spec.workload"
 _FATES: Final = {
     (GateMode.ENFORCE, OnMissing.HOLD): "wait for an approval of",
@@ -36,17 +38,18 @@ def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, pastes: Seque
     is no room it is said where to read how to ask.
     """
     wanted, asking = needed(demands), _asking(demands)
-    head = f"{_subject(facts)} uses {_places(facts, wanted)}: {asking}"
-    text = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE * 2 // 5))))
+    used = (_places(facts, wanted), *(_listed(wanted, limit) for limit in _BRIEFER))
+    texts = [
+        "; ".join(filter(None, (f"{_subject(facts)} uses {what}: {asking}", shortened(escaped(told), limit))))
+        for what, limit in zip(used, (MAX_MESSAGE * 2 // 5, *_BRIEFER), strict=True)
+    ]
     if not pastes:
-        return shortened(text, MAX_MESSAGE)
-    head = f"{_subject(facts)} uses {_listed(wanted, MAX_MESSAGE // 5)}: {asking}"
-    brief = "; ".join(filter(None, (head, shortened(escaped(told), MAX_MESSAGE // 6))))
+        return shortened(texts[0], MAX_MESSAGE)
     for hint in map(to_ask, pastes):
-        for whole in (f"{text}. {hint}", f"{brief}. {hint}"):
-            if len(whole) <= MAX_MESSAGE:
-                return whole
-    return f"{shortened(brief, MAX_MESSAGE - len(_BY_HAND))}{_BY_HAND}"
+        for text in texts:
+            if len(text) + len(hint) + 2 <= MAX_MESSAGE:
+                return f"{text}. {hint}"
+    return f"{shortened(texts[1], MAX_MESSAGE - len(_BY_HAND))}{_BY_HAND}"
 
 
 def to_ask(paste: str) -> str:
