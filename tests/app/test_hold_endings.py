@@ -158,6 +158,19 @@ async def test_pod_with_another_request_open_still_has_hope(scene: HoldScene) ->
     assert scene.told.pods[-1][1] == "HoldDenied"
 
 
+async def test_an_open_request_for_anothers_pod_that_runs_the_same_is_no_hope(scene: HoldScene) -> None:
+    scene.allow()
+    pod = scene.hold()
+    scene.workload("daypass-2", pod=pod, authors=("carol",))
+    scene.workload(pod=pod)
+    for name in ("daypass-1", "daypass-2"):
+        await scene.run(name)
+    scene.review(ReviewDecision.DENY, "daypass-1")
+    await scene.run("daypass-1")
+    await scene.reconcile()
+    assert scene.told.pods[-1][1] == "HoldDenied"
+
+
 @pytest.mark.parametrize("elses", ["pending", "for something else", "used up"])
 async def test_what_another_request_can_not_give_keeps_no_pod_from_hearing_of_its_own(
     scene: HoldScene, elses: str
