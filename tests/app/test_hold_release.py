@@ -352,6 +352,19 @@ async def test_t55_a_pod_like_that_of_another_waits_for_its_own_request(scene: H
     assert scene.uses() == [("d-alice", True)]
 
 
+async def test_a_request_that_was_made_for_one_owner_lets_no_pod_of_another_go(scene: HoldScene) -> None:
+    one, two = scene.job("one"), scene.job("two")
+    first = scene.hold("first", owner=one)
+    scene.hold("second", owner=two)
+    scene.hold("bare")
+    scene.workload("daypass-1", pod=first, owner=one, pods=3)
+    await scene.active()
+    await scene.reconcile()
+    assert [name for name in ("first", "second", "bare") if scene.held(name)] == ["second", "bare"]
+    assert scene.uses() == [("first", True)]
+    assert {name for name, *_ in scene.told.pods} <= {"first"}, "nothing to tell the others"
+
+
 async def test_t14_a_pod_that_needs_more_waits_for_the_request_that_names_it(scene: HoldScene) -> None:
     job = scene.job()
     first = scene.hold("first", owner=job)
