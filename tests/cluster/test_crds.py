@@ -27,7 +27,7 @@ _NOT_CHECKED = re.compile(r", <nil>: Invalid value: null: some validation rules 
 def schemas(control_plane: Bed) -> Bed:
     """A control plane that serves our resources."""
     control_plane.kubectl("apply", "-f", str(ROOT / "crds"))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
+    control_plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     control_plane.wait_until(lambda: control_plane.request("GET", f"{API}/approvalpolicies").status == 200)
     return control_plane
 
@@ -169,17 +169,18 @@ def test_columns_fit_eighty_characters(schemas: Bed, place: str, state: str, end
     assert row.split()[:-1] == ["fix-checkout", state, "agent", *access.split(), *([end] if end else [])]
     assert len(row) <= 80
     wide_header, wide = schemas.kubectl("get", "daypass", "-n", place, "-o", "wide").stdout.splitlines()[:2]
-    assert wide_header.split()[5:] == ["REQUESTER", "SECONDS", "RISK", "TICKET", "DETAILS", "MESSAGE", "AGE"]
+    assert wide_header.split()[5:] == ["REQUESTER", "SECONDS", "RISK", "TICKET", "MESSAGE", "REASON", "AGE"]
     assert "waits for shop-leads" in wide
 
 
-def test_a_request_for_a_workload_shows_what_it_runs(schemas: Bed, place: str) -> None:
+def test_a_request_for_a_workload_shows_which_it_is(schemas: Bed, place: str) -> None:
     body = _waiting(place)
     del body["spec"]["role"]
-    runs = "runs registry.example/tools:1.4: sh -c run-node-check"
-    workload = {"serviceAccountName": "agent", "privileges": ["HostPathVolumes:/etc"], "findings": [runs, "more"]}
-    schemas.kubectl("create", "-f", "-", input=json.dumps(body | {"spec": body["spec"] | {"workload": workload}}))
-    assert f" {runs} " in schemas.kubectl("get", "areq", "-n", place, "-o", "wide").stdout
+    reason = "Job report in shop uses HostPathVolumes:/etc, made by alice; it runs registry.example/tools:1.4"
+    workload = {"serviceAccountName": "agent", "privileges": ["HostPathVolumes:/etc"]}
+    spec = body["spec"] | {"workload": workload, "reason": reason}
+    schemas.kubectl("create", "-f", "-", input=json.dumps(body | {"spec": spec}))
+    assert f" {reason} " in schemas.kubectl("get", "areq", "-n", place, "-o", "wide").stdout
 
 
 def test_policies_show_what_they_do(schemas: Bed) -> None:

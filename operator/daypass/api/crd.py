@@ -36,8 +36,8 @@ _REQUEST_COLUMNS: Final = [
     _column("Seconds", ".spec.durationSeconds", "How long the access lasts.", kind="integer", wide=True),
     _column("Risk", ".status.risk.level", "What the access could do.", wide=True),
     _column("Ticket", ".spec.ticket", "The ticket that the work belongs to.", wide=True),
-    _column("Details", ".spec['workload.findings','action.findings'][0]", "What is run or done.", wide=True),
     _column("Message", f"{_READY}.message", "The state in a sentence.", wide=True),
+    _column("Reason", ".spec.reason", "Why; of what Daypass asks for, what is run or done, and by whom.", wide=True),
     _AGE,
 ]
 _POLICY_COLUMNS: Final = [
