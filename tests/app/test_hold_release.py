@@ -256,6 +256,28 @@ async def test_pod_that_changed_meanwhile_goes_only_if_it_is_the_same_that_runs(
     assert scene.told.let_go == ["pod"]
 
 
+@pytest.mark.parametrize("becomes", ["another of its name", "being deleted", "gone"])
+async def test_pod_that_goes_while_it_is_let_go_is_not(scene: HoldScene, becomes: str) -> None:
+    pod = scene.hold()
+    scene.workload(pod=pod)
+    await scene.active()
+
+    def meanwhile() -> None:
+        body = scene.server.remove(PODS, "pod", "shop")
+        if becomes == "another of its name":
+            scene.hold(heard=False)
+            return
+        going = {**body["metadata"], "deletionTimestamp": "2026-03-02T12:00:00Z"}
+        scene.server.put(PODS, "pod", "shop", spec=body["spec"], metadata=going)
+        if becomes == "gone":
+            scene.server.before["get", PODS.plural] = lambda: scene.server.remove(PODS, "pod", "shop")
+
+    scene.server.before["patch", PODS.plural] = meanwhile
+    await scene.reconcile()
+    assert scene.told.let_go == []
+    assert (PODS.plural, "shop", "pod") not in scene.server.objects if becomes == "gone" else scene.held()
+
+
 async def test_pod_that_changed_as_its_request_ended_is_not_forgotten(
     scene: HoldScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
