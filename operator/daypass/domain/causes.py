@@ -12,7 +12,7 @@ from daypass.domain.identity import Identity
 from daypass.domain.permits import ActionCall
 from daypass.domain.plain_text import escaped
 from daypass.domain.pod_facts import PodFacts
-from daypass.domain.privileges import Finding, condensed
+from daypass.domain.privileges import Finding, condensed, places
 from daypass.domain.request import ActionGrant, WorkloadGrant
 
 HASH_DIGITS: Final = 40
@@ -147,11 +147,7 @@ def _behind(pod: PodFacts, account: str) -> tuple[tuple[str, ...], Identity]:
 
 def _places(findings: Sequence[Finding], needed: Sequence[str], most: int) -> tuple[str, ...]:
     """Where a pod uses what is asked for, a line for each privilege; padding takes no room from what runs (T49)."""
-    paths: dict[str, list[str]] = {privilege: [] for privilege in needed}
-    for finding in findings:
-        if finding.text in paths:
-            paths[finding.text].append(finding.path)
-    lines = [_place(privilege, where) for privilege, where in paths.items()]
+    lines = [_place(privilege, where) for privilege, where in places(findings, needed).items()]
     if len(lines) <= most:
         return tuple(lines)
     return (*lines[: most - 1], f"and {len(lines) - most + 1} more privileges")

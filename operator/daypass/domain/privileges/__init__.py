@@ -2,7 +2,7 @@
 
 from daypass.domain.privileges.controls import CONTROLS, PROFILES
 from daypass.domain.privileges.faults import fault, fault_in_request
-from daypass.domain.privileges.finding import LONGEST_TEXT, Finding
+from daypass.domain.privileges.finding import LONGEST_TEXT, Finding, places
 from daypass.domain.privileges.levels import assess
 from daypass.domain.privileges.patterns import condensed, fits, missing, overlaps
 from daypass.domain.privileges.uses import of_account, of_pod
@@ -21,4 +21,5 @@ __all__ = [
     "of_account",
     "of_pod",
     "overlaps",
+    "places",
 ]

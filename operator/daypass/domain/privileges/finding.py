@@ -1,6 +1,7 @@
 """What a pod uses, as a value: the control, what of it, and where the pod says so."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,15 @@ class Finding:
     def text(self) -> str:
         """The privilege as policies and requests write it: ``CONTROL`` or ``CONTROL:VALUE``."""
         return f"{self.control}:{self.value}" if self.value else self.control
+
+
+def places(findings: Iterable[Finding], wanted: Iterable[str]) -> dict[str, list[str]]:
+    """The paths of the fields that use each of these privileges, as they were found; none where no field does."""
+    paths: dict[str, list[str]] = {privilege: [] for privilege in wanted}
+    for finding in findings:
+        if finding.text in paths:
+            paths[finding.text].append(finding.path)
+    return paths
 
 
 def readable(value: str) -> str:

@@ -9,6 +9,7 @@ from daypass.domain.gates import Demand, needed
 from daypass.domain.plain_text import escaped, shortened
 from daypass.domain.pod_facts import PodFacts
 from daypass.domain.policy import GateMode, OnMissing
+from daypass.domain.privileges import places
 
 MAX_MESSAGE: Final = 825
 """With what the API server and a Job's controller put before it, an Event's 1,024 characters hold it."""
@@ -114,11 +115,7 @@ def _subject(facts: PodFacts) -> str:
 
 
 def _places(facts: PodFacts, wanted: Sequence[str]) -> str:
-    paths: dict[str, list[str]] = {privilege: [] for privilege in wanted}
-    for finding in facts.findings:
-        if finding.text in paths:
-            paths[finding.text].append(finding.path)
-    return _listed([_placed(text, where) for text, where in paths.items()], _MOST_PRIVILEGES)
+    return _listed([_placed(text, where) for text, where in places(facts.findings, wanted).items()], _MOST_PRIVILEGES)
 
 
 def _placed(privilege: str, paths: Sequence[str]) -> str:
