@@ -96,6 +96,16 @@ async def test_t69_an_owner_that_we_may_not_read_has_authors_whom_nobody_knows()
     assert getattr(cause.grant, "authors_unknown", False)
 
 
+async def test_an_owner_of_a_kind_that_nobody_can_read_is_told_as_the_pod_says_it_and_one_that_is_not_there_is_none() -> (
+    None
+):
+    for owner, known in (({**OWNER, "apiVersion": "example.com/v1", "kind": "Widget"}, "Widget"), (OWNER, "")):
+        scene = Scene(policies=ASKS)
+        assert not (await scene.create(a_pod(owner=owner), REPLICA_SETS_OWN)).allowed
+        (cause,) = scene.causes
+        assert getattr(getattr(cause.grant, "owner", None), "kind", "") == known
+
+
 @pytest.mark.parametrize("mode", [GateMode.WARN, GateMode.AUDIT])
 async def test_a_gate_that_only_advises_stops_nothing_whatever_is_broken(mode: GateMode) -> None:
     gate = workloads("shop", agents=("/agent",), privileges=("HostPathVolumes",))
