@@ -210,7 +210,8 @@ async def test_t24_a_name_that_somebody_took_is_not_adopted() -> None:
 
 async def test_t24_a_label_that_somebody_set_is_no_request_of_ours() -> None:
     foreign = replace(a_permit(requester="mallory"), cause=CAUSE.hash)
-    scene = Scene(foreign, replace(foreign, name=CAUSE.name()))
+    by_hand = replace(made(State.AWAITING_APPROVAL), name="the-same-by-hand")
+    scene = Scene(foreign, replace(foreign, name=CAUSE.name()), by_hand)
     assert (await scene.ask()).name == CAUSE.name(2)
 
 

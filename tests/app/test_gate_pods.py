@@ -270,6 +270,7 @@ async def test_one_read_answers_for_all_pods_of_an_owner_at_the_same_time() -> N
     answers = await asyncio.gather(*(scene.create(pod, REPLICA_SETS_OWN, gate=gate) for _ in range(500)))
     assert {answer.decision for answer in answers} == {"NotGated"}
     assert len(scene.server.calls) <= 2
+    assert gate.inspection.owners._readings == {}, "nothing is kept"
 
 
 async def test_a_person_who_makes_a_pod_for_themselves_is_no_agent() -> None:
