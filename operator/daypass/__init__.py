@@ -1,3 +1,3 @@
-"""Daypass: just-in-time access for AI agents and people on Kubernetes."""
+"""Daypass: approvals for what AI agents and people do on Kubernetes."""
 
 __version__ = "0.1.0"

@@ -91,6 +91,8 @@ def test_what_policies_write_holds(source: str) -> None:
         ),
         ("spec.ticket == ''", "undeclared reference to 'spec.ticket'"),
         ("request.ticket == 1", "found no matching overload for '_==_' applied to '(string, int)'"),
+        ("request.ticket = ''", "token recognition error at: '= ' (to compare, write ==)"),
+        ("risk.level >= 'High'", "applied to '(int, string)' (numbers have no quotes: risk.level is 0 Low, 1 Medium,"),
         ("true &&", "line 1, column 8: Syntax error"),
         ("", "line 1, column 1: Syntax error"),
         ("risk.level", "must be of type bool, and is int"),

@@ -24,8 +24,8 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(help="Work with ApprovalPolicies outside a cluster.", no_args_is_help=True)
 
-app.command(short_help="Run the operator: make and end grants.")(controller)
-app.command(short_help="Serve admission: stamp, sign, guard.")(webhook)
+app.command(short_help="Run the operator: grants, gates, held pods.")(controller)
+app.command(short_help="Serve admission: reviews, gates, policies.")(webhook)
 app.command(short_help="Make keys, certificates, configurations.")(setup)
 app.command(short_help="Digests of manifests, for requests.")(digest)
 policy_app.command(short_help="Check policies in files.")(check)
@@ -34,7 +34,7 @@ app.add_typer(policy_app, name="policy")
 
 @app.callback()
 def _daypass() -> None:
-    """Just-in-time access for AI agents and people on Kubernetes."""
+    """Approvals for what AI agents and people do on Kubernetes: access for a time, and a gate."""
 
 
 @app.command()

@@ -22,6 +22,11 @@ _SHOWN: Final = 120
 _CODE: Final = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]$")
 _FAULT: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.+)")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([\w.]+)'")
+_SLIPS: Final = (
+    ("token recognition error at: '=", "to compare, write =="),
+    ("applied to '(int, string)'", "numbers have no quotes: risk.level is 0 Low, 1 Medium, 2 High, 3 Critical"),
+)
+"""Of what the library says, what was meant."""
 
 
 class CelExpressions:
@@ -114,7 +119,13 @@ def _compile_faults(text: str) -> str:
     for line, column, said in _FAULT.findall(text):
         short = said.replace(" (in container '')", "").removesuffix(" [INVALID_ARGUMENT]")
         where = f"line {line}, column {column}: {short}"
-        unknown = _UNDECLARED.search(said)
-        close = difflib.get_close_matches(unknown[1], VARIABLES, n=1) if unknown else []
-        faults.append(f"{where} (did you mean {close[0]}?)" if close else where)
+        hint = _hint(said)
+        faults.append(f"{where} ({hint})" if hint else where)
     return "; ".join(faults[:4]) or _CODE.sub("", _CODE.sub("", text))
+
+
+def _hint(said: str) -> str:
+    """What was meant, as far as one fault tells; empty where it does not."""
+    unknown = _UNDECLARED.search(said)
+    close = difflib.get_close_matches(unknown[1], VARIABLES, n=1) if unknown else []
+    return f"did you mean {close[0]}?" if close else next((meant for sign, meant in _SLIPS if sign in said), "")
