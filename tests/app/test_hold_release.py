@@ -472,6 +472,18 @@ async def test_t53_a_gate_that_somebody_else_took_off_is_noticed(scene: HoldScen
     assert not len(scene.pods)
 
 
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_pod_that_was_made_anew_is_not_the_one_that_is_missed(scene: HoldScene, *, held: bool) -> None:
+    pod = scene.hold()
+    scene.workload(pod=pod)
+    scene.server.remove(PODS, "pod", "shop")
+    scene.hold(gates=(names.SCHEDULING_GATE,) if held else (), heard=False)
+    scene.pods.heard(pod, None)
+    await scene.permits.missed(scene.missing.pop())
+    assert not scene.told.lost_pods
+    assert not len(scene.pods)
+
+
 async def test_a_label_that_somebody_took_off_does_not_hide_a_held_pod(scene: HoldScene) -> None:
     pod = scene.hold()
     scene.workload(pod=pod)
