@@ -15,7 +15,7 @@ from builders import NOON, a_request
 from daypass.app.grants.found import Grants
 from daypass.app.grants.manifests import binding_from, job_from
 from daypass.app.grants.writer import GrantWriter
-from daypass.app.ports import JOBS, ROLE_BINDINGS, Resource, UnavailableError
+from daypass.app.ports import JOBS, ROLE_BINDINGS, RefusedError, Resource, UnavailableError
 from daypass.domain.grants import Found, FoundBinding, GrantKind, binding_content
 
 REQUEST = a_request().build()
@@ -110,6 +110,16 @@ async def test_t24_a_binding_whose_restoring_others_change_again_gives_nothing_o
     await scene.run()
     assert scene.state() == "Failed"
     assert "not as it was asked for" in scene.message()
+    assert gone(scene)
+
+
+async def test_t26_a_binding_that_can_not_be_restored_gives_nothing_on_a_fake_server() -> None:
+    scene = await granted()
+    scene.server.broken["replace", ROLE_BINDINGS.plural] = RefusedError("denied by a policy", 403)
+    edited_by_others(scene, ROLE_BINDINGS, {"subjects": [STRANGER]})
+    await scene.run()
+    assert scene.state() == "Failed"
+    assert "can't be restored: denied by a policy" in scene.message()
     assert gone(scene)
 
 

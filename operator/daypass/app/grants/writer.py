@@ -15,6 +15,7 @@ from daypass.app.ports import (
     ConflictError,
     Json,
     Objects,
+    RefusedError,
     UnavailableError,
 )
 from daypass.domain import deadlines, names
@@ -96,7 +97,12 @@ class GrantWriter:
             case Verb.CORRECT:
                 await self._patch_job(request, wants, action, {"spec": {"activeDeadlineSeconds": action.seconds}})
             case Verb.RESTORE:
-                await self._restore(request, wants, action)
+                try:
+                    await self._restore(request, wants, action)
+                except RefusedError as error:
+                    # Fail closed: what others made of it does not stay because it can't be undone (T26).
+                    message = f"{action.kind.value} was changed by others and can't be restored: {error.message}"
+                    raise GrantError(message) from error
                 self.journal.noted(request, "GrantRestored", f"{action.kind.value} was changed by others; restored.")
 
     async def _create(self, request: Request, wants: Wants, kind: GrantKind) -> None:
