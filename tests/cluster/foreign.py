@@ -37,11 +37,17 @@ class ForeignWebhook:
         self._authority = base64.b64encode(authority.pair.certificate.read_bytes()).decode()
 
     def register(
-        self, kind: str, path: str, namespaces: Sequence[str], operations: Sequence[str], resources: Sequence[str]
+        self,
+        kind: str,
+        path: str,
+        namespaces: Sequence[str],
+        operations: Sequence[str],
+        resources: Sequence[str],
+        group: str = "",
     ) -> None:
-        """Have it asked, as a ``Mutating`` or ``Validating`` webhook, about resources of the core group."""
+        """Have it asked, as a ``Mutating`` or ``Validating`` webhook, about resources of the core group or another."""
         named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [*namespaces]}
-        rule = {"operations": [*operations], "apiGroups": [""], "apiVersions": ["*"], "resources": [*resources]}
+        rule = {"operations": [*operations], "apiGroups": [group], "apiVersions": ["*"], "resources": [*resources]}
         webhook = {
             "name": self._name,
             "clientConfig": {

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from bed import Bed
 from bed.http import Response
-from cluster.errands import MERGE, TEAM, Errand, Json
+from cluster.errands import MERGE, RBAC, TEAM, Errand, Json
+from cluster.foreign import ForeignWebhook
 
 BINDING = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/daypass-labelled-objects"
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -53,6 +55,30 @@ def test_t26_binding_edited_by_others_is_restored(unguarded: Errand) -> None:
     assert not unguarded.may("erin")
     assert unguarded.state("fix") == "Active"
     unguarded.bed.wait_until(lambda: "GrantRestored" in unguarded.events("fix"))
+
+
+def test_t26_binding_that_another_webhook_spoils_again_is_taken_away(unguarded: Errand, tmp_path: Path) -> None:
+    unguarded.policy()
+    uid = unguarded.grant("fix", seconds=120)
+    stranger = {"apiGroup": RBAC, "kind": "User", "name": "erin"}
+    webhook = ForeignWebhook(
+        unguarded.bed,
+        tmp_path,
+        "zz-spoiling.example.com",
+        lambda *_: [{"op": "add", "path": "/subjects/-", "value": stranger}],
+    )
+
+    def failed() -> bool:
+        _edit(unguarded, "rolebindings", uid, {"subjects": [stranger]})
+        return unguarded.state("fix") == "Failed"
+
+    try:
+        webhook.register("Mutating", "/", [unguarded.namespace], ["UPDATE"], ["rolebindings"], RBAC)
+        unguarded.bed.wait_until(failed, what="what can't be restored ends")
+        unguarded.bed.wait_until(lambda: unguarded.binding(uid) is None)
+        assert not unguarded.may("erin")
+    finally:
+        webhook.stop()
 
 
 def test_t26_deadline_stretched_by_others_is_put_back(unguarded: Errand) -> None:
