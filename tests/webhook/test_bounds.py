@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import tracemalloc
 
 import pytest
 import trustme
@@ -51,6 +52,21 @@ async def test_t52_large_bodies_wait_for_one_another_and_small_ones_do_not(
     assert json.loads(body)["message"] == "too many admission reviews at once"
     assert (await desk.mutate(GOOD))["allowed"]
     for _, writer in held:
+        writer.close()
+
+
+async def test_t52_a_connection_that_says_nothing_takes_little_memory(desk: Desk, authority: trustme.CA) -> None:
+    context = trusting(authority)
+    host, _, port = desk.address.rpartition(":")
+    assert (await desk.mutate(GOOD))["allowed"]
+    tracemalloc.start()
+    try:
+        silent = [await asyncio.open_connection(host, int(port), ssl=context) for _ in range(20)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(silent) < 2 * 128 * 1024  # at both ends
+    for _, writer in silent:
         writer.close()
 
 
