@@ -360,6 +360,19 @@ async def test_t55_under_a_request_of_a_person_a_pod_goes_if_none_of_its_authors
         assert told in scene.told.pods[-1][2]
 
 
+async def test_t63_a_request_of_a_person_lets_no_pod_go_while_a_policy_can_not_be_read(scene: HoldScene) -> None:
+    scene.workload("mine")
+    await scene.active("mine")
+    scene.workload("daypass-1", pod=scene.hold())
+    scene.policies.unreadable["newer"] = "spec.novel is not known"
+    await scene.reconcile("mine")
+    assert scene.held()
+    assert "policy newer can't be read, and its gate may concern this pod" in scene.told.pods[-1][2]
+    scene.policies.unreadable.clear()
+    await scene.reconcile("mine")
+    assert not scene.held()
+
+
 @pytest.mark.parametrize("owned", [False, True])
 async def test_t55_a_pod_like_that_of_another_waits_for_its_own_request(scene: HoldScene, *, owned: bool) -> None:
     job = scene.job() if owned else None

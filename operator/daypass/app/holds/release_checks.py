@@ -67,6 +67,9 @@ class ReleaseChecks:
         if grant is None:
             # Fail closed: anybody may have made it, an approver too (T69).
             return "the request that this pod was held for is gone, which alone says who made the pod"
+        if not is_made(request) and self.policies.unreadable:
+            # Fail closed: nobody knows what else the request would have to name (T63).
+            return f"policy {next(iter(self.policies.unreadable))} can't be read, and its gate may concern this pod"
         facts = _facts(pod, chain, chain.authors.and_of(Authors(grant.authors, grant.authors_unknown)))
         return permits.refusal(request, facts, self._needed(request, facts), now)
 
