@@ -73,7 +73,7 @@ class Permits(Errand):
 
         return dict(answer.json), self.bed.wait_until(there, 120, what=f"{count} pods")
 
-    def leave(
+    def workload(
         self,
         name: str,
         pod: Json,
@@ -83,7 +83,7 @@ class Permits(Errand):
         owner: Json | None = None,
         **spec: Any,  # noqa: ANN401 - fields of spec
     ) -> str:
-        """Ask for leave to run pods like this one; as Daypass itself where the name says so."""
+        """Ask to run pods like this one; as Daypass itself where the name says so."""
         workload: Json = {
             "serviceAccountName": "agent",
             "privileges": [PRIVILEGE],
@@ -105,7 +105,7 @@ class Permits(Errand):
     def action(
         self, name: str, target: str, *, verb: str = "delete", resource: str = "persistentvolumeclaims", uses: int = 1
     ) -> str:
-        """Ask for leave to do one operation."""
+        """Ask to do one operation."""
         action = {"verb": verb, "group": "", "resource": resource, "name": target, "maxUses": uses}
         metadata = {"name": name, "namespace": self.namespace}
         return self._ask(metadata, "alice", {"action": action, "durationSeconds": 120})
@@ -176,7 +176,7 @@ class Permits(Errand):
 
 
 def _hold(author: str, **labels: str) -> Json:
-    """The metadata of a pod that was held for a request of ``leave``."""
+    """The metadata of a pod that was held for a request of ``workload``."""
     mark = hold_mark(WorkloadGrant("agent", (PRIVILEGE,), authors=(author,)))
     return {"labels": {names.LABEL_HELD: "true", **labels}, "annotations": {names.ANNOTATION_HELD_FOR: mark}}
 

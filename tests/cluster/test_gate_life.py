@@ -23,7 +23,7 @@ def test_permit_is_approved_comes_into_force_and_ends_on_time(permits: Permits, 
     permits.allow()
     if kind == "workload":
         pod = permits.pod("free", held=False)
-        uid = permits.leave("ask", pod, seconds=10)
+        uid = permits.workload("ask", pod, seconds=10)
     else:
         uid = permits.action("ask", "data")
     status = permits.until("ask", "AwaitingApproval")
@@ -48,8 +48,8 @@ def test_permit_is_approved_comes_into_force_and_ends_on_time(permits: Permits, 
 
 def test_permit_begins_at_its_start_time(permits: Permits) -> None:
     permits.allow()
-    start = (datetime.now(UTC) + timedelta(seconds=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    permits.leave("later", permits.pod("free", held=False), startTime=start)
+    start = (datetime.now(UTC) + timedelta(seconds=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    permits.workload("later", permits.pod("free", held=False), startTime=start)
     permits.until("later", "AwaitingApproval")
     permits.approve("later")
     permits.until("later", "Scheduled")
@@ -59,10 +59,10 @@ def test_permit_begins_at_its_start_time(permits: Permits) -> None:
 def test_policy_denies_and_people_deny_permits_as_ever(permits: Permits) -> None:
     pod = permits.pod("free", held=False)
     permits.allow(match={"conditions": [{"expression": "request.ticket != ''", "message": "a ticket is needed"}]})
-    permits.leave("without", pod)
+    permits.workload("without", pod)
     permits.until("without", "Denied")
     assert "a ticket is needed" in permits.condition("without", "Ready")["message"]
-    permits.leave("with", pod, ticket="OPS-1")
+    permits.workload("with", pod, ticket="OPS-1")
     permits.until("with", "AwaitingApproval")
     assert permits.review("with", "Deny", "bob", comment="not today").status == 200
     permits.until("with", "Denied")
@@ -70,7 +70,7 @@ def test_policy_denies_and_people_deny_permits_as_ever(permits: Permits) -> None
 
 def test_controller_that_was_away_gives_the_full_time_and_never_moves_the_end(cluster: Bed, permits: Permits) -> None:
     permits.allow()
-    permits.leave("away", permits.pod("free", held=False), seconds=40)
+    permits.workload("away", permits.pod("free", held=False), seconds=40)
     permits.until("away", "AwaitingApproval")
     cluster.controller.terminate()
     permits.approve("away")
@@ -90,7 +90,7 @@ def test_controller_that_was_away_gives_the_full_time_and_never_moves_the_end(cl
 def test_held_pod_is_let_go_within_a_second_of_the_approval(permits: Permits) -> None:
     permits.allow()
     pod = permits.pod("waits")
-    permits.leave("daypass-one", pod)
+    permits.workload("daypass-one", pod)
     permits.until("daypass-one", "AwaitingApproval")
     assert "Waiting for policy" in permits.noted("waits", "Held")
     assert permits.held("waits")
@@ -106,7 +106,7 @@ def test_held_pod_is_let_go_within_a_second_of_the_approval(permits: Permits) ->
 def test_pods_that_come_while_it_is_in_force_are_let_go_too_as_many_as_it_says(permits: Permits) -> None:
     permits.allow()
     first = permits.pod("first")
-    permits.leave("daypass-two", first, pods=2)
+    permits.workload("daypass-two", first, pods=2)
     permits.until("daypass-two", "AwaitingApproval")
     permits.approve("daypass-two")
     permits.free("first")
@@ -124,7 +124,7 @@ def test_denial_is_told_on_the_pod_and_on_its_owner(permits: Permits) -> None:
     permits.may_edit("alice")
     owner, (pod,) = permits.replicas("work")
     name = pod["metadata"]["name"]
-    permits.leave("daypass-three", pod, owner=owner)
+    permits.workload("daypass-three", pod, owner=owner)
     permits.until("daypass-three", "AwaitingApproval")
     assert permits.review("daypass-three", "Deny", "bob", comment="too risky").status == 200
     told = permits.noted(name, "HoldDenied")
@@ -135,9 +135,9 @@ def test_denial_is_told_on_the_pod_and_on_its_owner(permits: Permits) -> None:
 
 
 def test_silence_is_told_on_the_pod(permits: Permits) -> None:
-    permits.allow(limits={"pendingTimeoutSeconds": 60})
-    permits.leave("daypass-four", permits.pod("waits"))
-    permits.until("daypass-four", "TimedOut", timeout=90)
+    permits.allow(limits={"pendingTimeoutSeconds": 10})
+    permits.workload("daypass-four", permits.pod("waits"))
+    permits.until("daypass-four", "TimedOut")
     assert "Not approved by" in permits.noted("waits", "HoldUnanswered")
     assert permits.held("waits")
 
@@ -147,7 +147,7 @@ def test_t55_author_of_the_workload_does_not_let_it_go(permits: Permits) -> None
     permits.may_edit("alice", "bob")
     owner, (pod,) = permits.replicas("work", author="bob")
     name = pod["metadata"]["name"]
-    permits.leave("daypass-five", pod, owner=owner)  # it names alice as the author: bob came later
+    permits.workload("daypass-five", pod, owner=owner)  # it names alice as the author: bob came later
     permits.until("daypass-five", "AwaitingApproval")
     permits.approve("daypass-five", "bob")
     permits.until("daypass-five", "Active")
@@ -214,7 +214,7 @@ def test_t36_pods_are_evicted_when_their_permit_ends_and_a_budget_allows_it(perm
         "spec": {"minAvailable": 1, "selector": {}},
     }
     permits.bed.apply(budget)
-    permits.leave("daypass-six", pod)
+    permits.workload("daypass-six", pod)
     permits.until("daypass-six", "AwaitingApproval")
     permits.approve("daypass-six")
     permits.free("waits")
@@ -231,7 +231,7 @@ def test_t36_pods_are_evicted_when_their_permit_ends_and_a_budget_allows_it(perm
 
 def test_pods_stay_where_no_policy_says_otherwise(permits: Permits) -> None:
     permits.allow()
-    permits.leave("daypass-seven", permits.pod("waits"), seconds=10)
+    permits.workload("daypass-seven", permits.pod("waits"), seconds=10)
     permits.until("daypass-seven", "AwaitingApproval")
     permits.approve("daypass-seven")
     permits.free("waits")
@@ -244,8 +244,8 @@ def test_request_ends_when_its_workload_goes(permits: Permits) -> None:
     permits.allow()
     permits.may_edit("alice")
     owner, (pod,) = permits.replicas("work")
-    permits.leave("daypass-eight", permits.pod("bare"))
-    permits.leave("daypass-nine", pod, owner=owner)
+    permits.workload("daypass-eight", permits.pod("bare"))
+    permits.workload("daypass-nine", pod, owner=owner)
     for name in ("daypass-eight", "daypass-nine"):
         permits.until(name, "AwaitingApproval")
     permits.noted("bare", "Held")
@@ -265,7 +265,7 @@ def test_request_ends_when_its_workload_goes(permits: Permits) -> None:
 
 def test_nobody_but_the_webhook_and_the_controller_writes_uses(permits: Permits) -> None:
     permits.allow()
-    permits.leave("mine", permits.pod("free", held=False))
+    permits.workload("mine", permits.pod("free", held=False))
     permits.until("mine", "AwaitingApproval")
     use = {"key": "x", "kind": "Pod", "name": "x", "uid": "x", "time": "2026-01-01T00:00:00Z", "confirmed": True}
     for user in ("alice", "bob"):

@@ -26,7 +26,7 @@ def test_t37_killed_between_any_two_calls_of_a_release(proxy: Proxy, permits: Pe
     for point in range(1, len(RELEASE) + pods):
         held = [permits.pod(f"p-{point}-{number}", image=f"registry.invalid/{point}") for number in range(pods)]
         name = f"daypass-{point}"
-        permits.leave(name, held[0], pods=pods)
+        permits.workload(name, held[0], pods=pods)
         permits.until(name, "AwaitingApproval")
         killed = point < len(RELEASE) + pods - 1
         proxy.kill_at(point if killed else None)
@@ -46,7 +46,7 @@ def test_t37_killed_after_the_uses_and_away_until_the_end_lets_nothing_go(proxy:
     permits.allow()
     proxy.controller.start()
     pod = permits.pod("waits")
-    permits.leave("daypass-late", pod, seconds=10)
+    permits.workload("daypass-late", pod, seconds=10)
     permits.until("daypass-late", "AwaitingApproval")
     permits.noted("waits", "Held")  # the controller knows of the pod: its use is in the write that begins the permit
     proxy.kill_at(1)
@@ -67,7 +67,7 @@ def test_p13_five_hundred_held_pods_of_one_owner(cluster: Bed, permits: Permits)
     permits.allow()
     permits.may_edit("alice")
     owner, pods = permits.replicas("work", 500)
-    permits.leave("daypass-many", pods[0], pods=500, owner=owner)
+    permits.workload("daypass-many", pods[0], pods=500, owner=owner)
     permits.until("daypass-many", "AwaitingApproval")
     writes = len([one for one in cluster.audit_events() if _of_controller(one, permits.namespace)])
     permits.approve("daypass-many")
@@ -88,7 +88,7 @@ def test_p13_one_held_pod_at_a_time(permits: Permits) -> None:
     took = []
     for number in range(7):
         pod = permits.pod(f"p-{number}", image=f"registry.invalid/{number}")
-        permits.leave(f"daypass-{number}", pod)
+        permits.workload(f"daypass-{number}", pod)
         permits.until(f"daypass-{number}", "AwaitingApproval")
         permits.approve(f"daypass-{number}")
         began = time.monotonic()
