@@ -1,6 +1,5 @@
 """An errand on a real cluster: write a policy, ask, answer, look."""
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -153,8 +152,11 @@ class Errand:
 
     def events(self, name: str) -> list[str]:
         """Reasons of the Events about a request."""
-        found = self.bed.kubectl("get", "events.events.k8s.io", "-n", self.namespace, "-o", "json").stdout
-        return [one["reason"] for one in json.loads(found)["items"] if one["regarding"]["name"] == name]
+        return [event["reason"] for event in self._events(name)]
+
+    def _events(self, name: str) -> list[Json]:
+        path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
+        return [one for one in self.bed.request("GET", path).json["items"] if one["regarding"]["name"] == name]
 
     def path(self, name: str = "") -> str:
         """Of the requests, or of one."""

@@ -111,7 +111,7 @@ class Gated(Errand):
             ]
             return all(any(one.startswith(f"{name}.") for one in of) for name in names for of in found)
 
-        self.bed.wait_until(both, 10, what=f"webhooks of {names}")
+        self.bed.wait_until(both, 25, what=f"webhooks of {names}")
         time.sleep(TAKEN_UP_SECONDS)
 
     def create(self, plural: str, body: Json, user: str = "alice", *, dry_run: bool = False) -> Response:

@@ -66,7 +66,7 @@ class Guarded:
     def forget_all(self) -> None:
         """No policy, and so no gate."""
         self.bed.kubectl("delete", "approvalpolicies", "--all")
-        self.bed.wait_until(lambda: self.webhooks() == [], 10, what="no gate")
+        self.bed.wait_until(lambda: self.webhooks() == [], 25, what="no gate")
         time.sleep(TAKEN_UP_SECONDS)
 
     def write(self, *policies: Json) -> None:
@@ -75,7 +75,7 @@ class Guarded:
             self.bed.apply(policy)
         for policy in policies:
             name = policy["metadata"]["name"]
-            self.bed.kubectl("wait", f"approvalpolicy/{name}", "--for=condition=Ready", "--timeout=10s")
+            self.bed.kubectl("wait", f"approvalpolicy/{name}", "--for=condition=Ready", "--timeout=25s")
         time.sleep(TAKEN_UP_SECONDS)
 
     def ready(self, name: str) -> Json:
@@ -88,7 +88,7 @@ class Guarded:
             current = [one for one in found if one["observedGeneration"] == body["metadata"]["generation"]]
             return dict(current[0]) if current and current[0]["reason"] != "GatePending" else {}
 
-        return self.bed.wait_until(told, 15, what=f"{name} is reported on")
+        return self.bed.wait_until(told, 25, what=f"{name} is reported on")
 
     def urls(self) -> set[str]:
         """Where the API server is to call for the gates."""
@@ -158,7 +158,7 @@ def rotate_paths(bed: Bed, *more: str) -> None:
     install.mount_secrets(bed.endpoint)
     bed.wait_until(
         lambda: all(_taken(bed, folder) > count for folder, count in zip(folders, before, strict=True)),
-        15,
+        25,
         what="the webhook has the new files",
     )
 

@@ -53,7 +53,7 @@ class Operated(Gated):
             found = self.bed.request("GET", path).json.get("webhooks") or ()
             return any(one["name"].startswith(f"{policy}.") for one in found)
 
-        self.bed.wait_until(there, 10, what=f"webhooks of {policy}")
+        self.bed.wait_until(there, 25, what=f"webhooks of {policy}")
         time.sleep(TAKEN_UP_SECONDS)
 
     def claim(self, name: str = "data", **metadata: Any) -> str:  # noqa: ANN401 - fields of metadata
@@ -72,7 +72,7 @@ class Operated(Gated):
     def vanished(self, name: str = "data") -> None:
         """Wait until a PersistentVolumeClaim is gone: a controller takes its finalizer off."""
         path = self.core("persistentvolumeclaims", name)
-        self.bed.wait_until(lambda: self.bed.request("GET", path).status == 404, 20, what=f"{name} is gone")
+        self.bed.wait_until(lambda: self.bed.request("GET", path).status == 404, 25, what=f"{name} is gone")
 
     def core(self, plural: str, name: str = "", subresource: str = "") -> str:
         """The path of something of the core group."""
@@ -96,7 +96,7 @@ class Operated(Gated):
 
     def passes(self, name: str, attempt: Any, *ok: int) -> Response:  # noqa: ANN401 - a function without arguments
         """Try until the webhook has heard that a request is active; the answer."""
-        for _ in range(40):
+        for _ in range(500):
             answer: Response = attempt()
             if answer.status in (ok or (200, 201)) or "is Active" not in answer.message:
                 return answer

@@ -1,6 +1,5 @@
 """Permits on a real cluster: held pods made by hand, requests for them, uses as the webhook reserves them."""
 
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,7 +70,7 @@ class Permits(Errand):
             items = self.bed.request("GET", selected).json["items"]
             return items if len(items) == count else []
 
-        return dict(answer.json), self.bed.wait_until(there, 120, what=f"{count} pods")
+        return dict(answer.json), self.bed.wait_until(there, 240, what=f"{count} pods")
 
     def workload(
         self,
@@ -136,15 +135,14 @@ class Permits(Errand):
         assert pod is not None, f"pod {name} is gone"
         return bool(pod["spec"].get("schedulingGates")) or names.LABEL_HELD in pod["metadata"].get("labels", {})
 
-    def free(self, name: str, timeout: float = 10) -> None:
+    def free(self, name: str, timeout: float = 25) -> None:
         self.bed.wait_until(lambda: not self.held(name), timeout, what=f"pod {name} is let go")
 
     def notes(self, name: str) -> dict[str, str]:
         """Events about an object: the last note of each reason."""
-        found = self.bed.kubectl("get", "events.events.k8s.io", "-n", self.namespace, "-o", "json").stdout
-        return {one["reason"]: one["note"] for one in json.loads(found)["items"] if one["regarding"]["name"] == name}
+        return {event["reason"]: event["note"] for event in self._events(name)}
 
-    def noted(self, name: str, reason: str, timeout: float = 15) -> str:
+    def noted(self, name: str, reason: str, timeout: float = 25) -> str:
         """Wait for an Event; its note."""
         self.bed.wait_until(
             lambda: reason in self.notes(name), timeout, what=f"{reason} on {name}, not {self.notes(name)}"

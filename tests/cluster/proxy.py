@@ -35,6 +35,7 @@ class Proxy:
         self.kill_after: int | None = None
         self.writes: list[str] = []
         self.watches = 0
+        self._under_way = 0
         self._upstream = ssl.create_default_context(cafile=str(bed.endpoint.authority_file))
         self._streams: set[asyncio.Task[object]] = set()
         authority = Authority(folder / "pki")
@@ -54,8 +55,12 @@ class Proxy:
         self._thread.join(10)
 
     def kill_at(self, point: int | None) -> None:
-        """Kill the controller at the so-manieth write from now on, or not."""
+        """Kill the controller at the so-manieth write from now on, or not.
+
+        A write whose effect the test has seen may still be on its way back: it is none of these.
+        """
         self.kill_after = None
+        self.bed.wait_until(lambda: not self._under_way, what="the writes so far are answered")
         self.writes.clear()
         self.kill_after = point
 
@@ -100,6 +105,14 @@ class Proxy:
         refused = self.fault(request)
         if refused is not None:
             return refused
+        writes = request.method != "GET" and not any(part in request.path for part in NOT_COUNTED)
+        self._under_way += writes
+        try:
+            return await self._forward(request, writes=writes)
+        finally:
+            self._under_way -= writes
+
+    async def _forward(self, request: web.Request, *, writes: bool) -> web.StreamResponse:
         headers = {key: value for key, value in request.headers.items() if key.title() not in DROPPED}
         body = await request.read()
         url = f"{self.bed.endpoint.server}{request.raw_path}"
@@ -110,7 +123,8 @@ class Proxy:
             if "watch" in request.query:
                 return await self._stream(request, answer, kept)
             content = await answer.read()
-            self._count(request)
+            if writes:
+                self._count(request)
             return web.Response(status=answer.status, headers=kept, body=content)
 
     async def _stream(
@@ -137,8 +151,6 @@ class Proxy:
 
     def _count(self, request: web.Request) -> None:
         """Note a write that the API server has answered; perhaps the controller never hears the answer."""
-        if request.method == "GET" or any(part in request.path for part in NOT_COUNTED):
-            return
         self.writes.append(f"{request.method} {request.path.rsplit('/', 2)[-2 if request.path.count('/') > 6 else -1]}")
         if self.kill_after is not None and len(self.writes) == self.kill_after:
             self.kill_after = None

@@ -376,9 +376,9 @@ def test_t61_what_another_replica_signs_with_a_newer_key_is_genuine(desk: Desk) 
     assert not allowed()
     published = {"data": {key.key_id: key.public_key.decode()}}
     assert desk.bed.request("PATCH", path, published, "admin", headers).status == 200
-    desk.bed.wait_until(allowed, 5)
+    desk.bed.wait_until(allowed, 25)
     assert desk.bed.request("PATCH", path, {"data": {key.key_id: None}}, "admin", headers).status == 200
-    desk.bed.wait_until(lambda: not allowed(), 5)
+    desk.bed.wait_until(lambda: not allowed(), 25)
 
 
 def test_t52_a_review_signed_for_somebody_else_cannot_be_stored(desk: Desk) -> None:

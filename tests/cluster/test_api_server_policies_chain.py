@@ -140,7 +140,7 @@ def test_t30_the_grant_ends_with_every_process_of_ours_dead(bare_cluster: Bed, e
     def gone() -> bool:
         return bare_cluster.get("rolebinding", binding["metadata"]["name"], editor) is None
 
-    bare_cluster.wait_until(gone, timeout=20, what="binding removed at its deadline")
+    bare_cluster.wait_until(gone, timeout=25, what="binding removed at its deadline")
     assert time.monotonic() - started >= 1
     # The Job goes after what hangs on it.
     bare_cluster.wait_until(

@@ -78,7 +78,7 @@ def test_an_object_that_was_approved_by_its_digest_and_no_other(shop: Gated) -> 
         answer = shop.bed.request("POST", f"{path}?dryRun=All", wanted, user="alice")
         return answer.message if answer.status == 403 else ""
 
-    assert policy in shop.bed.wait_until(told, 10, what="the gate is in force")
+    assert policy in shop.bed.wait_until(told, 25, what="the gate is in force")
     digest = printed(shop, wanted)
     one_use = {"verb": "create", "group": "", "resource": "configmaps", "name": "run"}
     approved(shop, "exactly", action={**one_use, "objectDigest": digest})

@@ -57,7 +57,7 @@ def test_without_request_the_message_has_one_to_paste(shop: Operated) -> None:
     assert json.loads(text)["metadata"]["generateName"] == "ask-"
     request = shop.bed.kubectl("create", "-f", "-", "-o", "name", user=shop.agent, input=text).stdout.strip()
     request = request.partition("/")[2]
-    told = shop.bed.wait_until(lambda: next(filter(lambda one: " waits for " in one, [shop.delete().message]), ""), 10)
+    told = shop.bed.wait_until(lambda: next(filter(lambda one: " waits for " in one, [shop.delete().message]), ""), 25)
     assert f"request {request} waits for " in told
     assert "To ask" not in told
     shop.approved(request)

@@ -95,7 +95,7 @@ def test_the_request_has_the_facts_first(shop: Gated) -> None:
     job["spec"]["backoffLimit"] = 0
     answer = shop.create("jobs", job)
     assert answer.status == 201, answer.message
-    (made,) = shop.bed.wait_until(shop.made, 20, what="a request for the Job's pods")
+    (made,) = shop.bed.wait_until(shop.made, 25, what="a request for the Job's pods")
     spec = made["spec"]
     digest = spec["workload"]["podTemplateDigest"]
     assert len(digest) == 64
@@ -135,7 +135,7 @@ def test_the_request_has_the_facts_first(shop: Gated) -> None:
 def test_t55_the_author_does_not_approve_what_daypass_asked_for(shop: Gated) -> None:
     shop.gate(request=True)
     shop.create("jobs", a_workload("jobs", "bobs"), user="bob")
-    (made,) = shop.bed.wait_until(shop.made, 20)
+    (made,) = shop.bed.wait_until(shop.made, 25)
     name = made["metadata"]["name"]
     assert made["spec"]["workload"]["authors"] == ["bob"]
     shop.until(name, "AwaitingApproval")
@@ -156,7 +156,7 @@ def test_t56_after_a_denial_no_other_is_made(shop: Gated) -> None:
         message = shop.create("pods", a_pod("bare")).message
         return message if "was denied by" in message else ""
 
-    message = shop.bed.wait_until(told, 5)
+    message = shop.bed.wait_until(told, 25)
     assert "bob" in message
     assert "not on these nodes" in message
     assert [one["metadata"]["name"] for one in shop.made()] == [name]
@@ -178,7 +178,7 @@ def test_one_that_was_released_is_asked_for_again_under_a_number(shop: Gated) ->
         shop.create("pods", a_pod("bare"))
         return len(shop.made()) == 2
 
-    shop.bed.wait_until(asked, 5)
+    shop.bed.wait_until(asked, 25)
     assert {one["metadata"]["name"] for one in shop.made()} == {name, f"{name}-2"}
 
 
@@ -215,7 +215,7 @@ def test_t24_a_request_that_only_carries_our_label_is_not_taken_for_ours(shop: G
     def made() -> list[Json]:
         return [one for one in shop.made() if one["metadata"]["name"].startswith(f"daypass-{cause}")]
 
-    shop.bed.wait_until(asked, 10)
+    shop.bed.wait_until(asked, 25)
     (one,) = made()
     assert one["spec"]["workload"]["podTemplateDigest"]
 
@@ -231,7 +231,7 @@ def test_what_daypass_asked_for_an_operation_ends_when_nobody_answers(operated: 
         operated.delete()
         return len(operated.made()) == 2
 
-    operated.bed.wait_until(asked, 5)
+    operated.bed.wait_until(asked, 25)
 
 
 def test_t16_what_a_policy_denies_at_once_makes_no_room_for_the_next(operated: Operated) -> None:
@@ -287,5 +287,5 @@ def test_t56_what_a_deleted_policy_denied_is_asked_for_again_once_it_is_back(sho
         assert shop.create("pods", a_pod("bare")).status == 403
         return len(shop.made()) == 2
 
-    shop.bed.wait_until(asked_again, 20, what="another request")
+    shop.bed.wait_until(asked_again, 25, what="another request")
     shop.until(f"{name}-2", "AwaitingApproval")

@@ -28,7 +28,7 @@ def _replica_set(shop: Gated, deployment: str) -> Json:
         items = shop.bed.request("GET", shop.url("replicasets")).json["items"]
         return next((one for one in items if one["metadata"]["name"].startswith(f"{deployment}-")), None)
 
-    return shop.bed.wait_until(found, 10, what=f"a ReplicaSet of {deployment}")
+    return shop.bed.wait_until(found, 25, what=f"a ReplicaSet of {deployment}")
 
 
 @pytest.mark.parametrize("plural", KINDS)
@@ -74,7 +74,7 @@ def test_t55_a_rollback_loses_nobody(shop: Gated) -> None:
     def two() -> bool:
         return len(shop.bed.request("GET", shop.url("replicasets")).json["items"]) == 2
 
-    shop.bed.wait_until(two, 20, what="two ReplicaSets")
+    shop.bed.wait_until(two, 25, what="two ReplicaSets")
     shop.bed.kubectl("rollout", "undo", "deployment/web", "-n", shop.namespace, user="bob")
     assert _authors(shop, "deployments", "web") == ["alice", "erin", "bob"]
 
@@ -98,7 +98,7 @@ def test_t69_what_was_made_before_there_was_a_gate_has_authors_whom_nobody_knows
     assert shop.create("deployments", body, user="bob").status == 201
     shop.gate(request=True)
     assert shop.patch("deployments", "old", {"spec": {"replicas": 1}}, user="alice").status == 200
-    (made,) = shop.bed.wait_until(shop.made, 20, what="a request")
+    (made,) = shop.bed.wait_until(shop.made, 25, what="a request")
     assert made["spec"]["workload"]["authorsUnknown"]
     assert not made["spec"]["workload"].get("authors")
     assert shop.patch("deployments", "old", CHANGE, user="alice").status == 200
@@ -115,7 +115,7 @@ def test_t69_an_unknown_author_may_be_an_agent(shop: Gated) -> None:
     assert shop.create("deployments", body, user=shop.agent).status == 201
     shop.gate(request=True)
     assert shop.patch("deployments", "old", {"spec": {"replicas": 1}}, user="alice").status == 200
-    shop.bed.wait_until(shop.made, 20, what="a request")
+    shop.bed.wait_until(shop.made, 25, what="a request")
     assert shop.pods("old-") == []
 
 
@@ -138,7 +138,7 @@ def test_t69_a_replica_set_has_the_authors_of_its_deployment_and_its_own(shop: G
     def synced() -> bool:
         return "sync" in shop.read("replicasets", name)["metadata"]["annotations"]
 
-    shop.bed.wait_until(synced, 10, what="the Deployment's annotations on its ReplicaSet")
+    shop.bed.wait_until(synced, 25, what="the Deployment's annotations on its ReplicaSet")
     assert _authors(shop, "replicasets", name) == ["alice", "bob"], "the deployment controller copied alice alone"
 
 
@@ -227,9 +227,9 @@ def test_t69_what_a_controller_made_and_nobody_owns_any_more(shop: Gated) -> Non
     assert _authors(shop, "jobs", name) == [f"^{uid}"]
     orphaned = shop.bed.kubectl("delete", "cronjob", "cron", "--cascade=orphan", "-n", shop.namespace, user="alice")
     assert orphaned.returncode == 0
-    shop.bed.wait_until(lambda: not shop.read("jobs", name)["metadata"].get("ownerReferences"), 20)
+    shop.bed.wait_until(lambda: not shop.read("jobs", name)["metadata"].get("ownerReferences"), 25)
     assert shop.patch("jobs", name, {"spec": {"suspend": False}}, user="alice").status == 200
-    (made,) = shop.bed.wait_until(shop.made, 20, what="a request")
+    (made,) = shop.bed.wait_until(shop.made, 25, what="a request")
     assert made["spec"]["workload"]["authorsUnknown"]
 
 

@@ -52,7 +52,7 @@ def test_t43_a_job_made_by_hand_from_a_cron_job_has_two_authors(shop: Operated) 
     cron["spec"]["suspend"] = True
     assert shop.create("cronjobs", cron, user="alice").status == 201
     shop.bed.kubectl("create", "job", "now", "--from=cronjob/cron", "-n", shop.namespace, user="erin")
-    (made,) = shop.bed.wait_until(shop.made, 10, what="a request")
+    (made,) = shop.bed.wait_until(shop.made, 25, what="a request")
     assert made["spec"]["workload"]["owner"]["kind"] == "CronJob"
     assert sorted(made["spec"]["workload"]["authors"]) == ["alice", "erin"]
 
@@ -91,9 +91,9 @@ def test_t58_more_replicas_are_more_pods(shop: Operated) -> None:
     assert shop.bed.request("POST", shop.path(), body, user="erin").status == 201
     shop.approved("two")
     assert shop.create("replicasets", a_workload("replicasets", "web")).status == 201
-    shop.bed.wait_until(lambda: len(shop.pods("web-")) == 1, 20, what="the one pod")
+    shop.bed.wait_until(lambda: len(shop.pods("web-")) == 1, 25, what="the one pod")
     shop.bed.kubectl("scale", "replicaset", "web", "--replicas=5", "-n", shop.namespace, user="alice")
-    shop.bed.wait_until(lambda: any("two has no pod left of 2" in one for one in shop.messages("web")), 20)
+    shop.bed.wait_until(lambda: any("two has no pod left of 2" in one for one in shop.messages("web")), 25)
     assert len(shop.pods("web-")) == 2
 
 
@@ -131,14 +131,14 @@ def test_t58_who_may_act_as_another_account_is_that_one(shop: Operated) -> None:
 def test_what_is_held_stays_held_when_its_policy_goes(shop: Operated) -> None:
     policy = shop.gate(on_missing="Hold")
     assert shop.create("pods", a_pod("it")).status == 201
-    shop.bed.wait_until(shop.made, 10, what="a request")
+    shop.bed.wait_until(shop.made, 25, what="a request")
     shop.bed.kubectl("delete", "approvalpolicy", policy)
     name = shop.only_request()
     shop.until(name, "Denied")
     assert [gate["name"] for gate in shop.read("pods", "it")["spec"]["schedulingGates"]] == [SCHEDULING_GATE]
-    assert shop.bed.wait_until(lambda: [one for one in shop.messages("it") if "Stays held" in one], 10)
+    assert shop.bed.wait_until(lambda: [one for one in shop.messages("it") if "Stays held" in one], 25)
     shop.bed.kubectl("delete", "pod", "it", "-n", shop.namespace, "--force", user="alice")
-    shop.bed.wait_until(lambda: shop.create("pods", a_pod("it")).json["spec"].get("schedulingGates") is None, 10)
+    shop.bed.wait_until(lambda: shop.create("pods", a_pod("it")).json["spec"].get("schedulingGates") is None, 25)
 
 
 # Into pods
@@ -331,7 +331,7 @@ def test_t58_what_the_cluster_deletes_at_somebodys_wish(shop: Operated) -> None:
     path = shop.core("configmaps", "owner")
     assert shop.bed.request("DELETE", path, user=shop.agent).status == 403
     shop.bed.kubectl("delete", "approvalpolicy", policy)
-    shop.bed.wait_until(lambda: shop.bed.request("DELETE", path, user=shop.agent).status == 200, 10)
+    shop.bed.wait_until(lambda: shop.bed.request("DELETE", path, user=shop.agent).status == 200, 25)
     shop.gone("mine")
     shop.gone("other")
 
@@ -351,9 +351,9 @@ def test_t58_a_stateful_set_deletes_claims_of_its_names(shop: Operated) -> None:
     policy = shop.gate_actions(sets, name="sets")
     assert shop.create("statefulsets", greedy, user=shop.agent).status == 403
     shop.bed.kubectl("delete", "approvalpolicy", policy)
-    shop.bed.wait_until(lambda: shop.create("statefulsets", greedy, user=shop.agent).status == 201, 10)
+    shop.bed.wait_until(lambda: shop.create("statefulsets", greedy, user=shop.agent).status == 201, 25)
     path = shop.core("persistentvolumeclaims", "data-db-0")
-    shop.bed.wait_until(lambda: shop.bed.request("GET", path).json["metadata"].get("ownerReferences"), 20)
+    shop.bed.wait_until(lambda: shop.bed.request("GET", path).json["metadata"].get("ownerReferences"), 25)
     assert shop.bed.request("DELETE", shop.url("statefulsets", "db"), user=shop.agent).status == 200
     shop.vanished("data-db-0")
 
@@ -370,8 +370,8 @@ def test_t58_a_replica_set_deletes_pods_of_its_labels(shop: Operated) -> None:
     policy = shop.gate_actions(sets, name="sets")
     assert shop.create("replicasets", none, user=shop.agent).status == 403
     shop.bed.kubectl("delete", "approvalpolicy", policy)
-    shop.bed.wait_until(lambda: shop.create("replicasets", none, user=shop.agent).status == 201, 10)
-    shop.bed.wait_until(lambda: shop.bed.request("GET", shop.core("pods", "alone")).status == 404, 20)
+    shop.bed.wait_until(lambda: shop.create("replicasets", none, user=shop.agent).status == 201, 25)
+    shop.bed.wait_until(lambda: shop.bed.request("GET", shop.core("pods", "alone")).status == 404, 25)
 
 
 def test_t58_a_definition_takes_all_objects_of_its_kind_along(shop: Operated) -> None:
@@ -391,7 +391,7 @@ def test_t58_a_definition_takes_all_objects_of_its_kind_along(shop: Operated) ->
     path = f"/apis/{group}/v1/namespaces/{shop.namespace}/tills"
     till = {"apiVersion": f"{group}/v1", "kind": "Till", "metadata": {"name": "first"}}
     shop.bed.apply(definition)
-    shop.bed.wait_until(lambda: shop.bed.request("POST", path, till).status in {201, 409}, 20)
+    shop.bed.wait_until(lambda: shop.bed.request("POST", path, till).status in {201, 409}, 25)
     tills = {"verbs": ["delete"], "groups": [group], "resources": ["tills"]}
     shop.gate_actions(tills)
     assert shop.bed.request("DELETE", f"{path}/first").status == 403
@@ -401,8 +401,8 @@ def test_t58_a_definition_takes_all_objects_of_its_kind_along(shop: Operated) ->
     where = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
     assert shop.bed.request("DELETE", where).status == 403
     shop.bed.kubectl("delete", "approvalpolicy", policy)
-    shop.bed.wait_until(lambda: shop.bed.request("DELETE", where).status == 200, 10)
-    shop.bed.wait_until(lambda: shop.bed.request("GET", f"{path}/first").status == 404, 20)
+    shop.bed.wait_until(lambda: shop.bed.request("DELETE", where).status == 200, 25)
+    shop.bed.wait_until(lambda: shop.bed.request("GET", f"{path}/first").status == 404, 25)
 
 
 def test_t58_deleting_the_namespace_deletes_what_is_in_it(shop: Operated) -> None:

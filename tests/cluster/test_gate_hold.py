@@ -27,7 +27,7 @@ def _is_held(pod: Json) -> bool:
 
 
 def _the_request(shop: Gated) -> str:
-    (made,) = shop.bed.wait_until(shop.made, 10, what="a request")
+    (made,) = shop.bed.wait_until(shop.made, 25, what="a request")
     name = str(made["metadata"]["name"])
     shop.until(name, "AwaitingApproval")
     return name
@@ -73,7 +73,7 @@ def test_t43_the_runs_of_a_cron_job_wait_for_one_request(shop: Gated) -> None:
     assert (spec["owner"]["kind"], spec["owner"]["name"], spec["authors"]) == ("CronJob", "nightly", ["alice"])
     assert shop.review(request, user="alice").status == 403
     shop.approve(request)
-    shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods("nightly-"))), 20, what="both let go")
+    shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods("nightly-"))), 25, what="both let go")
     assert len(shop.made()) == 1
 
 
@@ -89,7 +89,7 @@ def test_a_bare_pod_waits_and_its_own_gates_stay(shop: Gated) -> None:
     more = [{"op": "add", "path": "/spec/tolerations/-", "value": {"key": "spot", "operator": "Exists"}}]
     assert shop.patch("pods", "bare", more).status == 403, "it may then run elsewhere than was asked"
     shop.approve(request)
-    shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == ["example.com/quota"], 20, what="the pod let go")
+    shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == ["example.com/quota"], 25, what="the pod let go")
     assert HELD_FOR not in shop.read("pods", "bare")["metadata"].get("annotations", {})
 
 
@@ -104,7 +104,7 @@ def test_another_controller_takes_its_own_gate_off_a_held_pod(shop: Gated) -> No
     image = [{"op": "replace", "path": "/spec/containers/0/image", "value": "registry.example/it:2"}]
     assert shop.patch("pods", "bare", image).status == 403, "that is not what was asked for"
     shop.approve(request)
-    shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == [], 20, what="the pod let go")
+    shop.bed.wait_until(lambda: _gates(shop.read("pods", "bare")) == [], 25, what="the pod let go")
 
 
 def test_what_needs_no_approval_is_not_held(shop: Gated) -> None:
@@ -123,7 +123,7 @@ def test_what_is_approved_already_is_not_held(shop: Gated) -> None:
     job = a_workload("jobs", "job")
     assert shop.create("jobs", job).status == 201
     shop.approve(_the_request(shop))
-    shop.bed.wait_until(lambda: shop.pods("job-") and not any(map(_is_held, shop.pods("job-"))), 20)
+    shop.bed.wait_until(lambda: shop.pods("job-") and not any(map(_is_held, shop.pods("job-"))), 25)
     (first,) = shop.pods("job-")
     pod = {"metadata": {"name": "again"}, "spec": a_spec(**HOST_PATH)}
     pod["metadata"]["ownerReferences"] = first["metadata"]["ownerReferences"]
@@ -149,7 +149,7 @@ def test_after_a_denial_what_was_held_stays_held_and_nothing_more_is_let_in(shop
     assert shop.review(request, "Deny", comment="never on this node").status == 200
     shop.until(request, "Denied")
     assert _is_held(shop.read("pods", "bare"))
-    told = shop.bed.wait_until(lambda: [one for one in shop.messages("bare") if "never on this node" in one], 10)
+    told = shop.bed.wait_until(lambda: [one for one in shop.messages("bare") if "never on this node" in one], 25)
     assert "bob" in told[0]
     again = shop.create("pods", a_pod("again"))
     assert again.status == 403
@@ -166,7 +166,7 @@ def test_t56_once_the_denied_request_is_deleted_the_next_pod_is_asked_for_at_onc
     for path in (shop.path(request), f"{shop.url('pods', 'run')}?gracePeriodSeconds=0"):
         assert shop.bed.request("DELETE", path).status == 200
     # Refused until the webhook has heard of the deletion too.
-    shop.bed.wait_until(lambda: shop.create("pods", a_pod("run")).status == 201, 10)
+    shop.bed.wait_until(lambda: shop.create("pods", a_pod("run")).status == 201, 25)
     (again,) = shop.made()
     assert again["metadata"]["uid"] != uid
 
@@ -284,10 +284,10 @@ def test_a_change_of_the_template_asks_anew(shop: Gated) -> None:
     shop.gate(on_missing="Hold")
     assert shop.create("deployments", a_workload("deployments", "web")).status == 201
     first = _the_request(shop)
-    shop.bed.wait_until(lambda: shop.pods("web-"), 20)
+    shop.bed.wait_until(lambda: shop.pods("web-"), 25)
     patch = {"spec": {"template": {"spec": {"containers": [{"name": "it", "image": "registry.example/it:2"}]}}}}
     assert shop.patch("deployments", "web", patch, user="bob").status == 200
-    shop.bed.wait_until(lambda: len(shop.made()) == 2, 20, what="a request for the new template")
+    shop.bed.wait_until(lambda: len(shop.made()) == 2, 25, what="a request for the new template")
     second = next(one for one in shop.made() if one["metadata"]["name"] != first)
     assert second["spec"]["workload"]["authors"] == ["alice", "bob"]
     name = second["metadata"]["name"]
@@ -321,7 +321,7 @@ def test_t55_a_pod_like_somebody_elses_waits_for_its_own_request(shop: Gated) ->
     names = {"alice": "d-alice", "bob": "d-bob"}
     for user, name in names.items():
         assert shop.create("pods", a_pod(name), user=user).status == 201
-    shop.bed.wait_until(lambda: len(shop.made()) == 2, 10, what="a request for each")
+    shop.bed.wait_until(lambda: len(shop.made()) == 2, 25, what="a request for each")
     asked = {user: _requests_of(shop, user)[0] for user in names}
     for request in asked.values():
         shop.until(request, "AwaitingApproval")
@@ -335,7 +335,7 @@ def test_t55_a_pod_like_somebody_elses_waits_for_its_own_request(shop: Gated) ->
     assert _is_held(shop.read("pods", "d-bob"))
     assert shop.state(asked["bob"]) == "AwaitingApproval"
     shop.approve(asked["bob"], "carol")
-    shop.bed.wait_until(lambda: not _is_held(shop.read("pods", "d-bob")), 20, what="the pod let go")
+    shop.bed.wait_until(lambda: not _is_held(shop.read("pods", "d-bob")), 25, what="the pod let go")
 
 
 def test_t14_a_pod_that_needs_more_than_was_approved_waits_for_another_request(shop: Gated) -> None:
@@ -344,13 +344,13 @@ def test_t14_a_pod_that_needs_more_than_was_approved_waits_for_another_request(s
     assert shop.create("deployments", a_workload("deployments", "web", a_spec("plain", **HOST_PATH))).status == 201
     first = _the_request(shop)
     shop.approve(first)
-    shop.bed.wait_until(lambda: shop.pods("web-") and not any(map(_is_held, shop.pods("web-"))), 20)
+    shop.bed.wait_until(lambda: shop.pods("web-") and not any(map(_is_held, shop.pods("web-"))), 25)
     shop.bed.kubectl("create", "clusterrolebinding", shop.namespace, "--clusterrole=cluster-admin",
                      f"--serviceaccount={shop.namespace}:plain")  # fmt: skip
     try:
         time.sleep(1)
         assert shop.patch("deployments", "web", {"spec": {"replicas": 2}}).status == 200
-        shop.bed.wait_until(lambda: len(shop.made()) == 2, 20, what="a request for what it needs now")
+        shop.bed.wait_until(lambda: len(shop.made()) == 2, 25, what="a request for what it needs now")
         second = next(one for one in shop.made() if one["metadata"]["name"] != first)
         assert "ServiceAccountPower:Critical" in second["spec"]["workload"]["privileges"]
         power = next(one for one in second["spec"]["workload"]["findings"] if one.startswith("ServiceAccountPower"))
@@ -360,6 +360,6 @@ def test_t14_a_pod_that_needs_more_than_was_approved_waits_for_another_request(s
         time.sleep(1)
         assert [_is_held(pod) for pod in shop.pods("web-")].count(True) == 1
         shop.approve(name)
-        shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods("web-"))), 20, what="the pod let go")
+        shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods("web-"))), 25, what="the pod let go")
     finally:
         shop.bed.kubectl("delete", "clusterrolebinding", shop.namespace)

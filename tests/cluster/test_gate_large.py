@@ -30,7 +30,7 @@ def test_t49_a_thousand_containers_are_judged(shop: Gated) -> None:
     bad = {"securityContext": {"privileged": True, "capabilities": {"add": ["SYS_ADMIN", "NET_ADMIN"]}}}
     started = time.monotonic()
     answer = shop.create("pods", a_pod(spec=a_spec(containers=_containers(1000, **bad))))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert answer.status == 403
     assert "PrivilegedContainers (spec.containers[0].securityContext.privileged and 999 more)" in answer.message
     assert "was made and waits for" in answer.message
@@ -51,7 +51,7 @@ def test_t49_a_thousand_containers_wait(shop: Gated) -> None:
     name = made["metadata"]["name"]
     shop.until(name, "AwaitingApproval")
     shop.approve(name)
-    shop.bed.wait_until(lambda: not shop.read("pods", "many")["spec"].get("schedulingGates"), 20, what="let go")
+    shop.bed.wait_until(lambda: not shop.read("pods", "many")["spec"].get("schedulingGates"), 25, what="let go")
 
 
 def test_t49_three_mebibytes_are_judged(shop: Gated) -> None:
@@ -87,7 +87,7 @@ def test_t49_ten_thousand_values_of_one_control(shop: Gated) -> None:
     volumes = [{"name": f"v{number}", "hostPath": {"path": f"/srv/{number}"}} for number in range(10_000)]
     started = time.monotonic()
     answer = shop.create("pods", a_pod(spec=a_spec(volumes=volumes)))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert answer.status == 403
     assert "wants an approved request" in answer.message
     assert len(answer.message) < 1024
@@ -131,6 +131,6 @@ def test_t49_shapes_whose_parts_multiply_cost_their_sum(shop: Gated) -> None:
     for pod in (reader, spreading, named):
         started = time.monotonic()
         answer = shop.create("pods", pod)
-        assert time.monotonic() - started < 10, pod["metadata"]["name"]
+        assert time.monotonic() - started < 30, pod["metadata"]["name"]
         assert answer.status in {201, 413, 422, 500}, answer.message
         _up(shop)

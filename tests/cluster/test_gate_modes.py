@@ -35,7 +35,7 @@ def _audited(shop: Gated, name: str) -> dict[str, Any]:
                 return dict(event.get("annotations") or {})
         return None
 
-    annotations = shop.bed.wait_until(found, 10, what=f"the audit event of {name}")
+    annotations = shop.bed.wait_until(found, 25, what=f"the audit event of {name}")
     return {key.rpartition("/")[2]: value for key, value in annotations.items() if "daypass" in key}
 
 

@@ -46,7 +46,7 @@ def test_t43_every_workload_kind_ends_at_its_pods(shop: Gated, plural: str) -> N
     def told() -> str:
         return next((one for one in shop.messages(_maker(shop, plural, name)) if "denied the request" in one), "")
 
-    message = shop.bed.wait_until(told, 20, what=f"an Event of {name} that says why it has no pod")
+    message = shop.bed.wait_until(told, 25, what=f"an Event of {name} that says why it has no pod")
     assert "uses HostPathVolumes:/var/log (spec.volumes[0].hostPath)" in message
     assert f"policy {policy} wants an approved request for that" in message
     assert len(message) <= 1024
@@ -71,7 +71,7 @@ def test_t43_every_workload_kind_ends_at_its_pods(shop: Gated, plural: str) -> N
 def test_a_controller_that_has_long_given_up_hurries_as_the_approved_request_says(shop: Gated, plural: str) -> None:
     shop.gate(request=True)
     assert shop.create(plural, a_workload(plural, "web")).status == 201
-    (made,) = shop.bed.wait_until(shop.made, 10, what="a request")
+    (made,) = shop.bed.wait_until(shop.made, 25, what="a request")
     request = made["metadata"]["name"]
     time.sleep(25)  # by then some 20 seconds lie between two tries
     shop.approve(request)
@@ -79,7 +79,7 @@ def test_a_controller_that_has_long_given_up_hurries_as_the_approved_request_say
     assert shop.pods() == []
     _, _, command = shop.condition(request, "Ready")["message"].partition("at once after: kubectl ")
     shop.bed.kubectl(*command.split(), user="alice")
-    shop.bed.wait_until(shop.pods, 5, what="the pod")
+    shop.bed.wait_until(shop.pods, 25, what="the pod")
     assert len(shop.made()) == 1
 
 
@@ -93,7 +93,7 @@ def test_t43_a_cron_job_ends_at_its_pods(shop: Gated) -> None:
     (job,) = shop.bed.wait_until(jobs, 75, what="the Job of this minute")
     assert job["metadata"]["annotations"]["daypass.dev/authors"].startswith("^")
     name = job["metadata"]["name"]
-    (message,) = shop.bed.wait_until(lambda: shop.messages(name), 20, what="an Event of the Job")
+    (message,) = shop.bed.wait_until(lambda: shop.messages(name), 25, what="an Event of the Job")
     assert "of CronJob cron" in message
     (made,) = shop.made()
     assert made["metadata"]["name"] in message
@@ -140,7 +140,7 @@ def test_an_unprivileged_pod_and_one_of_nobodys_agent_pass(shop: Gated) -> None:
     assert shop.create("pods", a_pod("plain", a_spec()), user=shop.agent).status == 201
     assert shop.create("pods", a_pod("hers", a_spec("plain", **HOST_PATH)), user="alice").status == 201
     assert shop.create("deployments", a_workload("deployments", "hers", a_spec("plain", **HOST_PATH))).status == 201
-    shop.bed.wait_until(lambda: shop.pods("hers-"), 20, what="the pod of a Deployment of alice's")
+    shop.bed.wait_until(lambda: shop.pods("hers-"), 25, what="the pod of a Deployment of alice's")
 
 
 def test_t43_the_agent_under_another_service_account(shop: Gated) -> None:
@@ -148,7 +148,7 @@ def test_t43_the_agent_under_another_service_account(shop: Gated) -> None:
     spec = a_spec("plain", **HOST_PATH)
     assert shop.create("pods", a_pod(spec=spec), user=shop.agent).status == 403
     assert shop.create("deployments", a_workload("deployments", "sly", spec), user=shop.agent).status == 201
-    shop.bed.wait_until(lambda: shop.messages(_maker(shop, "deployments", "sly")), 20, what="an Event")
+    shop.bed.wait_until(lambda: shop.messages(_maker(shop, "deployments", "sly")), 25, what="an Event")
     assert shop.pods() == []
     assert all(one["spec"]["requester"]["username"].endswith(":agent") for one in shop.made())
 
@@ -232,7 +232,7 @@ def test_t44_power_follows_what_roles_give_at_that_moment(shop: Gated) -> None:
             lambda: "ServiceAccountPower:" in shop.create("pods", a_pod(spec=a_spec("plain")), dry_run=True).message, 5
         )
         assert shop.bed.request("DELETE", f"{path}/power").status == 200
-        shop.bed.wait_until(lambda: shop.create("pods", a_pod(spec=a_spec("plain")), dry_run=True).status == 201, 5)
+        shop.bed.wait_until(lambda: shop.create("pods", a_pod(spec=a_spec("plain")), dry_run=True).status == 201, 25)
 
 
 def test_t47_a_dry_run_asks_for_nothing_and_spends_nothing(shop: Gated) -> None:

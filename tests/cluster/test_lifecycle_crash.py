@@ -138,7 +138,7 @@ def test_t38_standby_takes_over_and_a_leader_that_hung_writes_no_more(cluster: B
     try:
         cluster.controller.pause()
         errand.approve("before")
-        status = errand.until("before", "Active", timeout=40)
+        status = errand.until("before", "Active")
         cluster.controller.resume()
         cluster.wait_until(lambda: cluster.controller.pid is None, what="the former leader ends")
         assert cluster.controller.exit_code == 1
@@ -189,12 +189,22 @@ def test_api_server_restarted_under_both_processes(cluster: Bed, errand: Errand)
     errand.ask("during")
     errand.until("during", "AwaitingApproval")
     cluster.control_plane.restart_api_server()
+    renewed = cluster.request("GET", LEASE).json["spec"]["renewTime"]
+    cluster.wait_until(lambda: _decided(cluster, renewed), what="the leader leads on, or ends")
+    if cluster.controller.pid is None:  # on a slow machine the API server was away for longer than it may lead unasked
+        assert cluster.controller.exit_code == 1
+        cluster.controller.start()
     errand.bed.wait_until(lambda: errand.review("during").status == 200, what="reviews are possible again")
-    errand.until("during", "Active", timeout=30)
-    errand.until("before", "Expired", timeout=40)
+    errand.until("during", "Active")
+    errand.until("before", "Expired")
     errand.gone(before)
     assert cluster.controller.pid is not None
     assert cluster.webhook.pid is not None
+
+
+def _decided(cluster: Bed, renewed: str) -> bool:
+    """Whether the Lease was renewed since then, or its holder is no more."""
+    return cluster.controller.pid is None or cluster.request("GET", LEASE).json["spec"]["renewTime"] != renewed
 
 
 def test_watches_that_are_cut_or_answered_410(proxy: Proxy, errand: Errand) -> None:

