@@ -144,7 +144,7 @@ def test_policies_of_the_api_server_fail_closed_and_are_in_force(inside: list[Js
     policies = of_kind(inside, "ValidatingAdmissionPolicy")
     bindings = of_kind(inside, "ValidatingAdmissionPolicyBinding")
     known = {path.stem for path in (CHART / "templates" / "policies").glob("[!_]*.yaml")} | {"holds-status"}
-    assert len(known) == 13
+    assert len(known) == 14
     assert {body["metadata"]["name"] for body in policies} == {f"daypass-{name}" for name in known}
     assert {body["spec"]["policyName"] for body in bindings} == {f"daypass-{name}" for name in known}
     assert all(body["spec"]["validationActions"] == ["Deny"] for body in bindings)
