@@ -376,6 +376,19 @@ async def test_a_covered_operation_spends_a_use() -> None:
     assert scene.counted == [("Enforce", "Covered")]
 
 
+async def test_each_mode_that_looked_is_counted_with_what_it_came_to() -> None:
+    scene = Scene(gated(), replace(gated(mode=GateMode.WARN), name="w"))
+    assert not (await scene.ask()).allowed
+    assert sorted(scene.counted) == [("Enforce", "Refused"), ("Warn", "Uncovered")]
+
+
+async def test_where_no_request_can_be_made_the_refusal_says_why_and_shows_it() -> None:
+    scene = Scene(gated(request=True))
+    scene.server.broken["create", ACCESS_REQUESTS.plural] = UnavailableError("no answer")
+    answer = await scene.ask()
+    assert "; the request could not be made: no answer. To ask: " in answer.message
+
+
 async def test_t47_a_dry_run_spends_and_asks_for_nothing() -> None:
     scene = Scene(gated(request=True), requests=(a_permit(an_action()),))
     assert (await scene.ask(a_call(dry_run=True))).allowed

@@ -14,7 +14,7 @@ from daypass.app.admission.gates.inspection import Inspection
 from daypass.app.owners import Owners
 from daypass.app.ports import PODS, Json, UnavailableError
 from daypass.domain.gates import GateIndex
-from daypass.domain.policy import ActionPattern, Gate, GateMode, Policy, RiskLevel, WorkloadGate
+from daypass.domain.policy import ActionGate, ActionPattern, Gate, GateMode, Policy, RiskLevel, WorkloadGate
 from daypass.domain.risk import Risk
 from daypass.signing.canonical import canonical_json
 
@@ -93,6 +93,14 @@ async def test_a_pod_that_uses_nothing_gated_or_is_nobody_s_is_no_concern(
     spec: Json, spec_account: str, caller: str, *, allowed: bool
 ) -> None:
     assert (await Corridor(gated(), spec=spec, spec_account=spec_account).enter(caller)).allowed is allowed
+
+
+async def test_t58_a_pod_that_uses_nothing_is_gated_where_a_gate_names_the_operation() -> None:
+    by_name = Gate(GateMode.ENFORCE, actions=(ActionGate(("shop",), INTO),))
+    assert not (await Corridor(replace(gated(), gate=by_name), spec={}).enter()).allowed
+    warning = replace(gated(), gate=replace(by_name, mode=GateMode.WARN))
+    answer = await Corridor(warning, spec={}).enter()
+    assert (answer.allowed, len(answer.warnings)) == (True, 1)
 
 
 async def test_a_pod_that_is_not_there_is_not_entered() -> None:
