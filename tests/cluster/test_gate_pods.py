@@ -258,6 +258,9 @@ def test_a_dry_run_that_only_asks_for_a_digest_is_let_through(shop: Gated) -> No
     assert dry.status == 201
     assert "schedulingGates" not in dry.json["spec"]
     assert shop.create("pods", a_pod("bare", annotations=only)).json["spec"]["schedulingGates"]
+    shop.gate(on_missing="Deny")
+    assert shop.create("pods", a_pod("earnest", annotations=only), dry_run=True).status == 201
+    assert shop.create("pods", a_pod("earnest", annotations=only)).status == 403
 
 
 def test_the_refusal_of_many_privileges_stays_readable(shop: Gated) -> None:
