@@ -74,7 +74,7 @@ def _answer(shop: Gated, name: str) -> None:
     shop.approve(name, "bob")
 
 
-def _held_and_let_go(shop: Gated, prefix: str, seconds: float = 60) -> None:
+def _held_and_let_go(shop: Gated, prefix: str, seconds: float = 120) -> None:
     pods = shop.bed.wait_until(lambda: shop.pods(prefix), seconds, what=f"a pod of {prefix}")
     assert all(map(_is_held, pods))
     (made,) = shop.bed.wait_until(shop.made, 25, what="a request")
@@ -82,7 +82,7 @@ def _held_and_let_go(shop: Gated, prefix: str, seconds: float = 60) -> None:
     shop.bed.wait_until(lambda: not any(map(_is_held, shop.pods(prefix))), 25, what="the pod let go")
 
 
-def _refused_and_let_in(shop: Gated, prefix: str, seconds: float = 60) -> None:
+def _refused_and_let_in(shop: Gated, prefix: str, seconds: float = 120) -> None:
     """Its events have the request to paste; once that is approved, the controller's next try passes."""
 
     def told() -> Any:  # noqa: ANN401 - a match
@@ -94,7 +94,8 @@ def _refused_and_let_in(shop: Gated, prefix: str, seconds: float = 60) -> None:
     assert shop.pods(prefix) == []
     made = shop.bed.kubectl("create", "-f", "-", "-o", "name", user="alice", input=paste[1]).stdout.strip()
     _answer(shop, made.partition("/")[2])
-    shop.bed.wait_until(lambda: shop.pods(prefix), 60, what=f"a pod of {prefix}")
+    # When its controller tries again is for that to say: after each refusal it waits for twice as long.
+    shop.bed.wait_until(lambda: shop.pods(prefix), 180, what=f"a pod of {prefix}")
     assert not any(map(_is_held, shop.pods(prefix)))
 
 
