@@ -178,5 +178,5 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     for bed in beds:
         found = bed.request("GET", POLICIES)
         for policy in found.json["items"] if found.status == HTTPStatus.OK else ():
-            if policy["metadata"]["name"].endswith(f"-{name}"):
+            if f"-{name}-" in f"-{policy['metadata']['name']}-":
                 bed.request("DELETE", f"{POLICIES}/{policy['metadata']['name']}")
