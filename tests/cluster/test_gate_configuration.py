@@ -18,6 +18,7 @@ from cluster.guarded import (
     workloads,
 )
 
+WITHIN_SECONDS = 2.0
 UNREACHABLE = ".if-unreachable.see-kubectl-get-pods-n.daypass-system.daypass.dev"
 
 
@@ -155,7 +156,9 @@ def test_t46_what_an_admin_does_to_a_configuration_is_undone(
         return body.get("webhooks"), metadata.get("ownerReferences"), metadata.get("finalizers")
 
     change(bed, path)
+    started = time.monotonic()
     bed.wait_until(lambda: essence() == (before["webhooks"], before["metadata"]["ownerReferences"], None), 25)
+    assert time.monotonic() - started < WITHIN_SECONDS
     bed.wait_until(lambda: guarded.restored(name) > restored, 25)
 
     def told() -> list[str]:

@@ -40,7 +40,7 @@ def test_permit_is_approved_comes_into_force_and_ends_on_time(permits: Permits, 
     if kind == "workload":
         status = permits.until("ask", "Expired", timeout=25)
         assert status["endTime"] == status["expirationTime"] == end.strftime("%Y-%m-%dT%H:%M:%SZ")
-        assert (datetime.now(UTC) - end).total_seconds() < 15
+        assert (datetime.now(UTC) - end).total_seconds() < 5
     else:
         assert permits.review("ask", "Release", "alice").status == 200
         permits.until("ask", "Released")
@@ -87,7 +87,7 @@ def test_controller_that_was_away_gives_the_full_time_and_never_moves_the_end(cl
 # Held pods
 
 
-def test_held_pod_is_let_go_when_it_is_approved(permits: Permits) -> None:
+def test_held_pod_is_let_go_within_a_second_of_the_approval(permits: Permits) -> None:
     permits.allow()
     pod = permits.pod("waits")
     permits.workload("daypass-one", pod)
@@ -95,7 +95,9 @@ def test_held_pod_is_let_go_when_it_is_approved(permits: Permits) -> None:
     assert "Waiting for policy" in permits.noted("waits", "Held")
     assert permits.held("waits")
     permits.approve("daypass-one")
+    began = time.monotonic()
     permits.free("waits")
+    assert time.monotonic() - began < 1
     (use,) = permits.uses("daypass-one")
     assert (use["uid"], use["kind"], use["confirmed"]) == (pod["metadata"]["uid"], "Pod", True)
     assert permits.noted("waits", "HoldReleased") == "Let go under AccessRequest daypass-one."
