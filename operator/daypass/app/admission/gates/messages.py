@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 from daypass.app.admission.answer import MAX_WARNING
@@ -31,26 +32,30 @@ _FATES: Final = {
 """What becomes of pods; where a gate only warns, what would."""
 
 
-def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, pastes: Sequence[str]) -> str:
+def refusal(facts: PodFacts, demands: Sequence[Demand], told: str, pastes: Iterable[str]) -> str:
     """Why a pod is refused: what it uses where, who asks for an approval, and how to get one.
 
     ``told`` is what became of asking, or why what is approved does not cover it; ``pastes`` are requests that would
     help, each in one line, the best first. The first for which there is room is shown, none is ever cut, and where there
-    is no room it is said where to read how to ask.
+    is no room it is said where to read how to ask. What is not needed is not put into words.
     """
-    wanted, asking = needed(demands), _asking(demands)
-    used = (_places(facts, wanted), *(_listed(wanted, limit) for limit in _BRIEFER))
-    texts = [
-        "; ".join(filter(None, (f"{_subject(facts)} uses {what}: {asking}", shortened(escaped(told), limit))))
-        for what, limit in zip(used, (MAX_MESSAGE * 2 // 5, *_BRIEFER), strict=True)
-    ]
-    if not pastes:
-        return shortened(texts[0], MAX_MESSAGE)
+    subject, wanted, asking = _subject(facts), needed(demands), _asking(demands)
+
+    def text(used: str, limit: int) -> str:
+        return "; ".join(filter(None, (f"{subject} uses {used}: {asking}", shortened(escaped(told), limit))))
+
+    def brief(limit: int) -> str:
+        return text(_listed(wanted, limit), limit)
+
+    whole = text(_places(facts, wanted), MAX_MESSAGE * 2 // 5)
+    hint = ""
     for hint in map(to_ask, pastes):
-        for text in texts:
-            if len(text) + len(hint) + 2 <= MAX_MESSAGE:
-                return f"{text}. {hint}"
-    return f"{shortened(texts[1], MAX_MESSAGE - len(_BY_HAND))}{_BY_HAND}"
+        for said in chain((whole,), map(brief, _BRIEFER)):
+            if len(said) + len(hint) + 2 <= MAX_MESSAGE:
+                return f"{said}. {hint}"
+    if not hint:
+        return shortened(whole, MAX_MESSAGE)
+    return f"{shortened(brief(_BRIEFER[0]), MAX_MESSAGE - len(_BY_HAND))}{_BY_HAND}"
 
 
 def to_ask(paste: str) -> str:

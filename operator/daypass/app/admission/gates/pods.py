@@ -1,7 +1,7 @@
 """Decide on a pod that is made or changed: covered by an approved request, held, refused, or only told about."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -20,6 +20,7 @@ from daypass.app.admission.answer import (
 )
 from daypass.app.admission.gates import messages
 from daypass.app.admission.gates.asking import Asked, Asking
+from daypass.app.admission.gates.drafts import Drafts
 from daypass.app.admission.gates.holds import Held, held_of
 from daypass.app.admission.gates.inspection import ADVISORY_SECONDS, Inspected, Inspection, PartialInspection
 from daypass.app.admission.gates.permits import Permits
@@ -222,7 +223,7 @@ async def _enforce(facts: PodFacts, demands: Sequence[Demand], case: _Case, need
 
 def _help(
     facts: PodFacts, wanted: Sequence[str], cause: Cause, needs: PodGate, asked: Asked | None, why: str
-) -> tuple[str, tuple[str, ...]]:
+) -> tuple[str, Iterable[str]]:
     """What can be done for a pod: what became of asking, and the request to be made by hand where there is none."""
     if asked is not None and asked.name:
         return asked.message, ()
@@ -233,8 +234,12 @@ def _help(
         told = asked.message
     else:
         told = why or needs.permits.near_pod(facts, wanted) or needs.asking.drafts.hopeless(cause)
-    pastes = dict.fromkeys(map(needs.asking.drafts.paste, (cause, causes.in_brief(cause))))
-    return "; ".join(filter(None, (earlier.told, told))), tuple(filter(None, pastes))
+    return "; ".join(filter(None, (earlier.told, told))), filter(None, _pastes(cause, needs.asking.drafts))
+
+
+def _pastes(cause: Cause, drafts: Drafts) -> Iterator[str]:
+    yield drafts.paste(cause)
+    yield drafts.paste(causes.in_brief(cause))  # put into words only where there was no room for the whole
 
 
 def _admitted(facts: PodFacts, wanted: Sequence[str], case: _Case, needs: PodGate) -> list[Request]:
