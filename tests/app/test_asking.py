@@ -21,7 +21,7 @@ from daypass.domain.causes import Cause
 from daypass.domain.conditions import State
 from daypass.domain.policy import Limits, Policy
 from daypass.domain.policy_set import PolicySet
-from daypass.domain.request import Condition, PolicyReference, Record, Request
+from daypass.domain.request import Condition, PolicyReference, Record, Request, WorkloadGrant
 from daypass.domain.review import ReviewDecision
 from permitting import LATER, RUNS, Known, a_call, a_permit, a_pod
 
@@ -278,6 +278,14 @@ def test_a_request_in_brief_names_controls_alone() -> None:
     assert narrow.asking.drafts.paste(cause) == "", "no policy lets anybody ask for all of them"
     operation = causes.of_action(a_call("delete persistentvolumeclaims data"))
     assert causes.in_brief(operation) is operation
+
+
+def test_a_request_in_brief_says_how_much_its_account_may_do() -> None:
+    """That is not in what runs, and may be more by the time a pod is made."""
+    uses = ("HostPathVolumes:/a", "HostPathVolumes:/b", "ServiceAccountPower:High")
+    cause = causes.in_brief(causes.of_pod(a_pod(*uses), uses))
+    assert isinstance(cause.grant, WorkloadGrant)
+    assert cause.grant.privileges == ("HostPathVolumes", "ServiceAccountPower:High")
 
 
 async def test_what_no_policy_could_approve_is_not_asked_for() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from daypass.domain import names
 from daypass.domain.authors import MAX_AUTHORS, Authors, is_known_controller
+from daypass.domain.gates import ACCOUNT_POWER
 from daypass.domain.identity import Identity
 from daypass.domain.permits import ActionCall
 from daypass.domain.plain_text import escaped
@@ -106,11 +107,15 @@ def of_action(call: ActionCall, findings: Sequence[str] = ()) -> Cause:
 def in_brief(cause: Cause) -> Cause:
     """What a request in fewer words would ask for: a pod's privileges without their values, and no list of them.
 
-    Its digest pins what runs, so that nothing more is let through by that.
+    Its digest pins what runs, so that nothing more is let through by that. What a ServiceAccount may do is not in the
+    pod and may grow: that value stays.
     """
     if not isinstance(cause.grant, WorkloadGrant):
         return cause
-    grant = replace(cause.grant, privileges=condensed(cause.grant.privileges, 1))
+    asked = cause.grant.privileges
+    power = [one for one in asked if one in ACCOUNT_POWER]
+    others = [one for one in asked if one not in ACCOUNT_POWER]
+    grant = replace(cause.grant, privileges=(*condensed(others, 1), *power))
     return replace(cause, grant=grant, summary=cause.summary.partition(" uses ")[0])
 
 

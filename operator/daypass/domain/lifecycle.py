@@ -3,8 +3,8 @@
 Three phases. Until it is granted a request is *pending*: policy and people decide. Once granted it is *held* until it
 ends; policies no longer matter. What has ended *rests*: final states are final. Each phase is one pure function.
 
-A permit (a request for a workload or an action) goes the same way without any object: it begins when status says so and ends by the
-clock, so nothing can be taken away from it, and nothing of it is left behind.
+A permit (a request for a workload or an action) goes the same way without any object: it begins when status says so
+and ends by the clock, so nothing can be taken away from it, and nothing of it is left behind.
 """
 
 from dataclasses import dataclass, replace
